@@ -86,7 +86,7 @@ ABI_SIZE(struct fl_addr, 16);
  * `seal_first`, and trusts them only if both are equal and carry its key's hash.
  */
 struct fl_seal {
-	__u32 key_hash;		/* FNV-1a over the key's bytes */
+	__u32 key_hash;		/* FNV-1a's step over the key's 32-bit words (lib/seal.h) */
 	__u32 generation;	/* differs in any two values ever written */
 };
 ABI_SIZE(struct fl_seal, 8);
@@ -94,7 +94,7 @@ ABI_SIZE(struct fl_seal, 8);
 /* How the address of a frontend key is meant. */
 enum fl_frontend_kind {
 	FL_FRONTEND_EXACT = 0,		/* this address and port */
-	FL_FRONTEND_NODE_PORT = 1,	/* any node address (addr is zero) and this port */
+	FL_FRONTEND_NODE_PORT = 1,	/* any node address (addr is 0.0.0.0 or ::) and this port */
 	FL_FRONTEND_ANY_PORT = 2,	/* this address, any port and protocol (both zero): no such port */
 };
 

@@ -12,7 +12,7 @@ export type FrontendKind = 'ClusterIP' | 'NodePort' | 'LoadBalancer' | 'External
 
 export interface Frontend {
   readonly kind: FrontendKind
-  /** Zero bytes for NodePort: one entry stands for all node addresses. */
+  /** NodePort: 0.0.0.0 (v4-mapped) or ::, one entry of the family for all node addresses. */
   readonly address: Address
   readonly port: number
   readonly protocol: Protocol

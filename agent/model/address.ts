@@ -12,19 +12,28 @@ export type Family = 4 | 6
 
 export const addressBytes = 16
 
-const decimalByte = /^[0-9]{1,3}$/
-
-/** The four bytes of dotted decimal text, leading zeros allowed and decimal; undefined if it is none. */
-function parseQuad(text: string): [number, number, number, number] | undefined {
-  const parts = text.split('.')
-  if (parts.length !== 4) return undefined
-  const bytes: number[] = []
-  for (const part of parts) {
-    const value = decimalByte.test(part) ? Number.parseInt(part, 10) : 256
-    if (value > 255) return undefined
-    bytes.push(value)
+/**
+ * Writes the four bytes of dotted decimal text, leading zeros allowed and decimal. False if it is
+ * none; the bytes are then undefined. Without split and RegExp: it runs 100,000 times in a sync.
+ */
+function writeQuad(text: string, into: Uint8Array, offset: number): boolean {
+  let value = 0
+  let digits = 0
+  let part = 0
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code >= 48 && code <= 57) {
+      value = value * 10 + code - 48
+      if (++digits > 3 || value > 255) return false
+    } else if (code === 46 && digits > 0 && part < 3) {
+      into[offset + part++] = value
+      value = digits = 0
+    } else {
+      return false
+    }
   }
-  return bytes as [number, number, number, number]
+  into[offset + part] = value
+  return part === 3 && digits > 0
 }
 
 function parseGroups(text: string): number[] | undefined {
@@ -41,10 +50,11 @@ function parseGroups(text: string): number[] | undefined {
 function withoutDottedTail(text: string): string | undefined {
   const at = text.lastIndexOf(':')
   if (!text.includes('.')) return text
-  const quad = parseQuad(text.slice(at + 1))
-  if (quad === undefined) return undefined
-  const high = ((quad[0] << 8) | quad[1]).toString(16)
-  const low = ((quad[2] << 8) | quad[3]).toString(16)
+  const quad = new Uint8Array(4)
+  if (!writeQuad(text.slice(at + 1), quad, 0)) return undefined
+  const [a = 0, b = 0, c = 0, d = 0] = quad
+  const high = ((a << 8) | b).toString(16)
+  const low = ((c << 8) | d).toString(16)
   return `${text.slice(0, at + 1)}${high}:${low}`
 }
 
@@ -70,17 +80,26 @@ function parseV6(text: string): Address | undefined {
 /** Undefined if `text` is no address. No zones, no prefixes, no white space. */
 export function parseAddress(text: string): Address | undefined {
   if (text.includes(':')) return parseV6(text)
-  const quad = parseQuad(text)
-  if (quad === undefined) return undefined
   const address = new Uint8Array(addressBytes)
-  address[10] = address[11] = 0xff
-  address.set(quad, 12)
-  return address
+  return writeAddress(text, address, 0) ? address : undefined
 }
 
-export function familyOf(address: Address): Family {
-  for (let i = 0; i < 10; i++) if (address[i] !== 0) return 6
-  return address[10] === 0xff && address[11] === 0xff ? 4 : 6
+/** As `parseAddress`, into 16 bytes of a column. False if `text` is no address. */
+export function writeAddress(text: string, into: Uint8Array, offset: number): boolean {
+  if (text.includes(':')) {
+    const address = parseV6(text)
+    if (address !== undefined) into.set(address, offset)
+    return address !== undefined
+  }
+  into.fill(0, offset, offset + 10)
+  into[offset + 10] = into[offset + 11] = 0xff
+  return writeQuad(text, into, offset + 12)
+}
+
+/** Of the 16 bytes at `offset`. */
+export function familyOf(address: Address, offset = 0): Family {
+  for (let i = offset; i < offset + 10; i++) if (address[i] !== 0) return 6
+  return address[offset + 10] === 0xff && address[offset + 11] === 0xff ? 4 : 6
 }
 
 export function isZero(address: Address): boolean {

@@ -11,7 +11,8 @@ export type ObjectKey = string
 
 /** What an Event or a log line needs to name an object. */
 export interface ObjectRef {
-  readonly kind: 'Service' | 'EndpointSlice' | 'Node' | 'Namespace' | 'ConfigMap'
+  /** `File` is a manifest that as a whole can't be read; such a ref never reaches a table. */
+  readonly kind: 'Service' | 'EndpointSlice' | 'Node' | 'Namespace' | 'ConfigMap' | 'File'
   readonly namespace: string
   readonly name: string
   readonly uid: string

@@ -1,7 +1,8 @@
 /** How a source of objects (API server, directory of manifests) speaks to the store. */
 import type { ModelObject, ObjectKey, ObjectRef, Problem } from './objects.ts'
 
-export type Kind = ObjectRef['kind']
+/** Kinds of objects that a source puts. */
+export type Kind = Exclude<ObjectRef['kind'], 'File'>
 
 /**
  * A complete list of a kind is `relisting(kind)`, a `put` per object, `relisted(kind)`; what was

@@ -11,6 +11,12 @@ export type Fields = Readonly<Record<string, unknown>>
 
 const noFields: Fields = Object.freeze({})
 const noItems: readonly unknown[] = Object.freeze([])
+const noProblems: readonly Problem[] = Object.freeze([])
+
+interface Found {
+  readonly kept: { readonly message: string; readonly remedy: string }[]
+  dropped_n: number
+}
 
 /** `value` as a message may show it: quoted, on one line, at most some 60 characters. */
 export function show(value: unknown): string {
@@ -28,27 +34,29 @@ export function show(value: unknown): string {
 /** Collects the problems of one object. */
 export class Findings {
   readonly #ref: ObjectRef
-  readonly #kept = new Map<string, { message: string; remedy: string }[]>()
-  readonly #dropped = new Map<string, number>()
+  /** By reason. Made at the first problem: nearly every object has none. */
+  #found: Map<string, Found> | undefined
 
   constructor(ref: ObjectRef) {
     this.#ref = ref
   }
 
   add(reason: string, message: string, remedy: string): void {
-    const kept = this.#kept.get(reason)
-    if (kept === undefined) this.#kept.set(reason, [{ message, remedy }])
-    else if (kept.length < keptPerReason) kept.push({ message, remedy })
-    else this.#dropped.set(reason, (this.#dropped.get(reason) ?? 0) + 1)
+    this.#found ??= new Map()
+    const found = this.#found.get(reason) ?? { kept: [], dropped_n: 0 }
+    this.#found.set(reason, found)
+    if (found.kept.length < keptPerReason) found.kept.push({ message, remedy })
+    else found.dropped_n++
   }
 
   /** In the order found, reasons together. */
   problems(): readonly Problem[] {
+    if (this.#found === undefined) return noProblems
     const problems: Problem[] = []
-    for (const [reason, kept] of this.#kept) {
+    for (const [reason, { kept, dropped_n }] of this.#found) {
       kept.forEach(({ message, remedy }, i) => {
-        const more = i === keptPerReason - 1 ? (this.#dropped.get(reason) ?? 0) : 0
-        const text = more > 0 ? `${message} (and ${more} more of this object)` : message
+        const isFolded = dropped_n > 0 && i === keptPerReason - 1
+        const text = isFolded ? `${message} (and ${dropped_n} more of this object)` : message
         problems.push({ ref: this.#ref, reason, message: text, remedy })
       })
     }

@@ -32,6 +32,7 @@ function intern(value: unknown): string {
 }
 
 const hintsOf = new Map<string, EndpointHints>()
+const hintsOfZone = new Map<string, EndpointHints>()
 
 function hintNames(value: unknown): string[] {
   if (!Array.isArray(value)) return []
@@ -43,18 +44,33 @@ function hintNames(value: unknown): string[] {
   return names
 }
 
+/** The one zone of the usual `forZones: [{name}]` without forNodes; undefined for all else. */
+function onlyZone(hints: Fields): string | undefined {
+  const zones = hints['forZones']
+  if (!Array.isArray(zones) || zones.length !== 1 || hints['forNodes'] !== undefined) {
+    return undefined
+  }
+  const name = (zones[0] as Fields | null | undefined)?.['name']
+  return typeof name === 'string' ? name : undefined
+}
+
 /** One object for all endpoints with the same hints; undefined if there are none. */
 function readHints(value: unknown): EndpointHints | undefined {
   if (typeof value !== 'object' || value === null) return undefined
-  const zones = hintNames((value as Fields)['forZones'])
-  const nodes = hintNames((value as Fields)['forNodes'])
+  const fields = value as Fields
+  const zone = onlyZone(fields)
+  const shared = zone === undefined ? undefined : hintsOfZone.get(zone)
+  if (shared !== undefined) return shared
+  const zones = hintNames(fields['forZones'])
+  const nodes = hintNames(fields['forNodes'])
   if (zones.length === 0 && nodes.length === 0) return undefined
-  const key = JSON.stringify([zones, nodes])
-  const known = hintsOf.get(key)
+  const [cache, key] =
+    zone === undefined ? [hintsOf, JSON.stringify([zones, nodes])] : [hintsOfZone, zone]
+  const known = cache.get(key)
   if (known !== undefined) return known
-  if (hintsOf.size >= internedLimit) hintsOf.clear()
+  if (cache.size >= internedLimit) cache.clear()
   const hints = { zones, nodes }
-  hintsOf.set(key, hints)
+  cache.set(key, hints)
   return hints
 }
 
@@ -110,12 +126,10 @@ function readEndpoints(list: readonly unknown[], family: Family, findings: Findi
   const memory = new ArrayBuffer(list.length * 17)
   const addresses = new Uint8Array(memory, 0, list.length * 16)
   const states = new Uint8Array(memory, list.length * 16, list.length)
-  const nodes: string[] = []
-  const zones: string[] = []
-  const hostnames: string[] = []
-  const hints: (EndpointHints | undefined)[] = []
-  let hasHostname = false
-  let hasHints = false
+  const nodes = new Array<string>(list.length)
+  const zones = new Array<string>(list.length)
+  let hostnames: string[] | undefined
+  let hints: (EndpointHints | undefined)[] | undefined
   let count = 0
   for (let i = 0; i < list.length; i++) {
     const item = list[i]
@@ -126,24 +140,29 @@ function readEndpoints(list: readonly unknown[], family: Family, findings: Findi
     const endpoint = item as RawEndpoint
     if (!readAddress(endpoint, i, family, addresses, count * 16, findings)) continue
     states[count] = readState(endpoint.conditions)
-    nodes.push(intern(endpoint.nodeName))
-    zones.push(intern(endpoint.zone))
+    nodes[count] = intern(endpoint.nodeName)
+    zones[count] = intern(endpoint.zone)
     const hostname: unknown = endpoint.hostname
-    hostnames.push(typeof hostname === 'string' ? hostname : '')
+    if (typeof hostname === 'string' && hostname !== '') {
+      hostnames ??= new Array<string>(list.length).fill('')
+      hostnames[count] = hostname
+    }
     const hint = readHints(endpoint.hints)
-    hints.push(hint)
-    hasHostname ||= typeof hostname === 'string' && hostname !== ''
-    hasHints ||= hint !== undefined
+    if (hint !== undefined) {
+      hints ??= new Array<EndpointHints | undefined>(list.length).fill(undefined)
+      hints[count] = hint
+    }
     count++
   }
+  for (const column of [nodes, zones, hostnames, hints]) if (column) column.length = count
   return {
     count,
     addresses: addresses.subarray(0, count * 16),
     states: states.subarray(0, count),
     nodes,
     zones,
-    hostnames: hasHostname ? hostnames : undefined,
-    hints: hasHints ? hints : undefined,
+    hostnames,
+    hints,
   }
 }
 

@@ -59,7 +59,10 @@ export class MapError extends Error {
   readonly code: string
   readonly map: string
   readonly done: number
-  constructor(message: string, options: { code: string; map: string; done?: number; cause?: unknown }) {
+  constructor(
+    message: string,
+    options: { code: string; map: string; done?: number; cause?: unknown },
+  ) {
     super(message, { cause: options.cause })
     this.name = 'MapError'
     this.code = options.code

@@ -6,18 +6,31 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { libbpf } from '../native/libbpf.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const outDir = `${root}build/bpf`
 const stampFile = `${outDir}/stamp`
 
 function run(command, args) {
-  return execFileSync(command, args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+  return execFileSync(command, args, {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
 }
 
 /** Newest first: what the committed instruction counts were taken with. */
 function findClang() {
-  for (const name of ['clang-19', 'clang-18', 'clang-17', 'clang-16', 'clang-15', 'clang-14', 'clang']) {
+  for (const name of [
+    'clang-19',
+    'clang-18',
+    'clang-17',
+    'clang-16',
+    'clang-15',
+    'clang-14',
+    'clang',
+  ]) {
     try {
       return { name, version: run(name, ['--version']).split('\n')[0] }
     } catch (error) {
@@ -41,11 +54,21 @@ function stampOf(clang) {
 
 function compile(clang, file) {
   const multiarch = `/usr/include/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`
-  const libbpf = existsSync(`${root}build/libbpf/include`) ? ['-Ibuild/libbpf/include'] : []
+  // bpf_helpers.h of the libbpf that the addon is built with, not of the machine's.
+  const include = `-I${libbpf().include}`
   const warnings = ['-Wall', '-Wextra', '-Werror', '-Wno-unused-parameter']
   const target = ['-target', 'bpf', '-mcpu=v3', '-O2', '-g', '-ffile-prefix-map=' + root + '=']
   const out = `build/bpf/${file.replace(/\.bpf\.c$/, '.o')}`
-  run(clang.name, [...target, ...warnings, ...libbpf, `-I${multiarch}`, '-c', `bpf/${file}`, '-o', out])
+  run(clang.name, [
+    ...target,
+    ...warnings,
+    include,
+    `-I${multiarch}`,
+    '-c',
+    `bpf/${file}`,
+    '-o',
+    out,
+  ])
 }
 
 const clang = findClang()

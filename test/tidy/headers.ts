@@ -1,7 +1,7 @@
 /** Compiles headers of bpf/ alone, and their size assertions with wrong numbers. */
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 
+import { libbpf } from '../../native/libbpf.mjs'
 import { root } from './sources.ts'
 
 function findClang(): string {
@@ -14,9 +14,13 @@ function findClang(): string {
 /** Syntax check of C text as if it lay in bpf/; what the compiler says, '' if it is content. */
 export function compile(text: string): string {
   const machine = process.arch === 'arm64' ? 'aarch64' : 'x86_64'
-  const libbpf = existsSync(`${root}build/libbpf/include`) ? ['-Ibuild/libbpf/include'] : []
   const flags = ['-target', 'bpf', '-fsyntax-only', '-ferror-limit=0', '-Wall', '-Werror']
-  const paths = ['-Ibpf', ...libbpf, '-idirafter', `/usr/include/${machine}-linux-gnu`]
+  const paths = [
+    '-Ibpf',
+    `-I${libbpf().include}`,
+    '-idirafter',
+    `/usr/include/${machine}-linux-gnu`,
+  ]
   const result = spawnSync(findClang(), [...flags, ...paths, '-x', 'c', '-'], {
     cwd: root,
     encoding: 'utf8',

@@ -26,7 +26,11 @@ const rowsOfMessage = 500
 /** How long calls under way may go on when the server closes. */
 const farewell_ms = 500
 
+/** Ends a stream of ours because the agent goes. */
+class Stopping extends Error {}
+
 function statusOf(thrown: unknown): Partial<StatusObject> {
+  if (thrown instanceof Stopping) return { code: status.UNAVAILABLE, details: 'the agent stops' }
   if (!(thrown instanceof FairleadError)) {
     return { code: status.INTERNAL, details: reasonOf(thrown) }
   }
@@ -84,7 +88,8 @@ function streaming<Request, Response>(
     call.on('error', () => undefined)
     run(call).then(
       () => call.end(),
-      (error: unknown) => call.destroy(Object.assign(new Error(), statusOf(error))),
+      // grpc-js listens to this itself and sends the status.
+      (error: unknown) => void call.emit('error', statusOf(error)),
     )
   }
 }
@@ -97,7 +102,30 @@ async function idsOf(view: View, filter: ServiceFilter): Promise<Set<number> | u
   return new Set(rows.filter((row) => matches(row, filter)).map((row) => row.id))
 }
 
-function controlHandlers(view: View) {
+/** Until the reader leaves or the server closes. */
+async function sendEvents(
+  view: View,
+  call: ServerWritableStream<{ filter?: ServiceFilter }, unknown>,
+  closing: AbortSignal,
+): Promise<void> {
+  const leaving = new AbortController()
+  const leave = (): void => leaving.abort()
+  call.once('cancelled', leave)
+  call.once('close', leave)
+  closing.addEventListener('abort', leave, { once: true })
+  try {
+    const wanted = await idsOf(view, filterOf(call.request))
+    for await (const event of view.events(leaving.signal)) {
+      if (wanted !== undefined && !wanted.has(event.serviceId)) continue
+      if (!(await send(call, { event }))) break
+    }
+  } finally {
+    closing.removeEventListener('abort', leave)
+  }
+  if (closing.aborted) throw new Stopping()
+}
+
+function controlHandlers(view: View, closing: AbortSignal) {
   type Filtered = { filter?: ServiceFilter }
   return {
     GetStatus: unary(async () => ({ status: await view.status() })),
@@ -120,17 +148,9 @@ function controlHandlers(view: View) {
       const { lines } = await dumpMap(view, call.request.name)
       await sendRows(call, lines, (part) => ({ lines: part }))
     }),
-    WatchEvents: streaming(async (call: ServerWritableStream<Filtered, unknown>) => {
-      const leaving = new AbortController()
-      const leave = (): void => leaving.abort()
-      call.once('cancelled', leave)
-      call.once('close', leave)
-      const wanted = await idsOf(view, filterOf(call.request))
-      for await (const event of view.events(leaving.signal)) {
-        if (wanted !== undefined && !wanted.has(event.serviceId)) continue
-        if (!(await send(call, { event }))) break
-      }
-    }),
+    WatchEvents: streaming((call: ServerWritableStream<Filtered, unknown>) =>
+      sendEvents(view, call, closing),
+    ),
   }
 }
 
@@ -149,7 +169,8 @@ export async function serveControl(options: ControlOptions): Promise<{ close(): 
     'grpc.max_receive_message_length': 64 * 1024,
     'grpc.max_concurrent_streams': 100,
   })
-  server.addService(controlMethods, controlHandlers(options.view))
+  const closing = new AbortController()
+  server.addService(controlMethods, controlHandlers(options.view, closing.signal))
   server.addService(
     healthMethods,
     healthHandlers({
@@ -166,6 +187,7 @@ export async function serveControl(options: ControlOptions): Promise<{ close(): 
   return {
     async close() {
       remove()
+      closing.abort()
       const stop = options.clock.after(farewell_ms, () => server.forceShutdown())
       await new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
       stop()

@@ -19,6 +19,12 @@ function sample(path: string, text: string): SourceFile {
   return { path, text }
 }
 
+/** Every folder above a file: `a/b/c.ts` gives `a/b` and `a`. */
+function foldersOf(path: string): string[] {
+  const parts = path.split('/').slice(0, -1)
+  return parts.map((_part, i) => parts.slice(0, i + 1).join('/'))
+}
+
 describe('directions between rooms', () => {
   test('no file imports what its room may not', () => {
     expect(findBrokenEdges(imports)).toEqual([])
@@ -210,7 +216,12 @@ describe('names and files', () => {
   test('every source file begins with a comment that says what it is for', () => {
     const head = /^(#![^\n]*\n)?(\/\/|\/\*|#|")/
     const files = ours.filter((file) => /\.(ts|mjs|c|h|cc|sh|go|proto)$/.test(file.path))
-    expect(files.filter((file) => !head.test(file.text)).map((file) => file.path)).toEqual([])
+    // The titles of a test are its comment.
+    expect(
+      files
+        .filter((file) => !head.test(file.text) && !/\.test\.ts$/.test(file.path))
+        .map((file) => file.path),
+    ).toEqual([])
   })
 
   test('no file and no name is a drawer for odds and ends', () => {
@@ -238,6 +249,17 @@ describe('names and files', () => {
       return line === undefined ? [] : [`${file.path}: ${line.trim()}`]
     })
     expect(found).toEqual([])
+  })
+
+  test('every path that README and ARCHITECTURE name exists', () => {
+    const paths = new Set(sources.flatMap(({ path }) => [path, ...foldersOf(path)]))
+    const pages = sources.filter(({ path }) => /^(README|ARCHITECTURE)\.md$/.test(path))
+    const named = pages.flatMap((page) => {
+      return [...page.text.matchAll(/`((?:agent|native|bpf|proto|deploy|test)\/[\w./-]*)`/g)]
+    })
+    expect(named.length).toBeGreaterThan(10)
+    const gone = named.map(([, path = '']) => path.replace(/\/$/, ''))
+    expect(gone.filter((path) => !paths.has(path))).toEqual([])
   })
 
   test('every file is named by another one, a script or a runner', () => {

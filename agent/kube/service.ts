@@ -122,6 +122,14 @@ function readPorts(spec: Fields, findings: Findings): ServicePort[] {
       return
     }
     for (const key of keys) taken.add(key)
+    const nodePortKey = `node port ${port.nodePort}/${port.protocol}`
+    if (port.nodePort > 0 && taken.has(nodePortKey)) {
+      const message = `spec.ports[${i}] repeats ${nodePortKey}: the first one is served`
+      findings.add('DuplicatePort', message, 'give each port a nodePort of its own')
+      ports.push({ ...port, nodePort: 0 })
+      return
+    }
+    taken.add(nodePortKey)
     ports.push(port)
   })
   return ports

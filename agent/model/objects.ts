@@ -11,7 +11,7 @@ export type ObjectKey = string
 
 /** What an Event or a log line needs to name an object. */
 export interface ObjectRef {
-  /** `File` is a manifest that as a whole can't be read; such a ref never reaches a table. */
+  /** `File` is a manifest that as a whole can't be read, its path the name; in no table. */
   readonly kind: 'Service' | 'EndpointSlice' | 'Node' | 'Namespace' | 'ConfigMap' | 'File'
   readonly namespace: string
   readonly name: string

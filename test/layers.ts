@@ -1,5 +1,6 @@
 /** The layers of `npm test`, the cheap before the dear, what each needs and how long it may take. */
 import { execFileSync } from 'node:child_process'
+import { resolve } from 'node:path'
 
 import { node24Directory } from './node24.ts'
 
@@ -42,11 +43,31 @@ function lacksNode24(): string | undefined {
   }
 }
 
+/** The addon's sanitized build, made here, in the place of the usual one. */
+function sanitized(): Record<string, string> {
+  execFileSync(process.execPath, ['native/build.mjs', '--asan'], { stdio: 'inherit' })
+  const runtime = execFileSync('g++', ['-print-file-name=libasan.so'], { encoding: 'utf8' }).trim()
+  return {
+    FAIRLEAD_ADDON: resolve('build/Asan/fairlead.node'),
+    LD_PRELOAD: runtime,
+    // Node itself keeps memory to its end; what we lose per call shows in the tests of native.
+    ASAN_OPTIONS: 'detect_leaks=0:halt_on_error=1',
+    UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
+  }
+}
+
 export const layers: readonly Layer[] = [
   { name: 'unit', budget_s: 120, projects: ['unit'] },
   { name: 'tidy', budget_s: 180, projects: ['tidy'] },
   { name: 'check', budget_s: 180, program: ['test/check.ts', '--without-tidy'] },
   { name: 'native', budget_s: 120, lacks: lacksRoot, projects: ['native'] },
+  {
+    name: 'asan',
+    budget_s: 300,
+    lacks: lacksRoot,
+    projects: ['native'],
+    environment: sanitized,
+  },
   {
     name: 'node24',
     budget_s: 240,

@@ -21,6 +21,7 @@ interface Count {
 }
 
 const root = fileURLToPath(new URL('..', import.meta.url))
+process.chdir(root)
 const isCi = process.env['CI'] === 'true'
 
 /** Runs `command` until it ends or the budget does; its whole process group is gone afterwards. */
@@ -88,7 +89,19 @@ function countReport(file: string): Count {
   return count
 }
 
+/** A layer that can't even be started is one failure. */
 async function runLayer(layer: Layer): Promise<Count> {
+  try {
+    return await startLayer(layer)
+  } catch (error) {
+    process.stdout.write(
+      `${layer.name}: ${error instanceof Error ? error.message : String(error)}\n`,
+    )
+    return { passed: 0, failed: 1, skipped: [] }
+  }
+}
+
+async function startLayer(layer: Layer): Promise<Count> {
   const node = layer.node?.() ?? process.execPath
   if (layer.program !== undefined) {
     const command = [node, '--import', 'tsx', ...layer.program]
@@ -119,10 +132,11 @@ async function main(): Promise<void> {
   const names = process.argv.slice(2).filter((argument) => argument !== '--long')
   const isLong = process.argv.includes('--long')
   if (isLong) process.env['FAIRLEAD_LONG'] = '1'
-  for (const name of names) {
-    if (!layers.some((layer) => layer.name === name)) {
-      throw new Error(`no layer '${name}': ${layers.map((layer) => layer.name).join(' ')}`)
-    }
+  const unknown = names.find((name) => !layers.some((layer) => layer.name === name))
+  if (unknown !== undefined) {
+    process.stderr.write(`no layer '${unknown}': ${layers.map((layer) => layer.name).join(' ')}\n`)
+    process.exitCode = 2
+    return
   }
   const total = { passed: 0, failed: 0 }
   const lines: string[] = []

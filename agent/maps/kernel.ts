@@ -4,6 +4,8 @@ import type { BpfMap } from '../../native/index.ts'
 import { codeOf, reasonOf } from '../errors.ts'
 import { flReason, flServiceStats } from './abi.gen.ts'
 import type { MapName } from './abi.gen.ts'
+import { metaOf } from './meta.ts'
+import type { Meta } from './meta.ts'
 import { viewOf } from './rows.ts'
 import { MapError } from './table.ts'
 import type { Maps, Memory, Rows, Table } from './table.ts'
@@ -68,6 +70,11 @@ function kernelMemory(name: string, map: BpfMap): Memory {
     load64: (offset) => guard(name, 'load from', () => load64(memory, offset)),
     store64: (offset, value) => guard(name, 'store to', () => store64(memory, offset, value)),
   }
+}
+
+/** `meta` alone: what bypass, status and cleanup need while the agent is down. */
+export function kernelMeta(map: BpfMap): Meta {
+  return metaOf(kernelMemory('meta', map))
 }
 
 /** A per-CPU array of u64 fields, read once; `sum` adds up one field of one entry over all CPUs. */

@@ -8,15 +8,17 @@
  */
 
 /** What went wrong in the kernel or in libbpf. */
-export interface NativeError extends Error {
+export class NativeError extends Error {
   /** Errno name ('EPERM', 'E2BIG', …) or 'ERR_INVALID_ARG' | 'ERR_CLOSED' | 'ERR_NOT_FOUND'. */
   readonly code: string
   /** Positive errno, 0 where no system call failed. */
   readonly errno: number
   /** What was tried, on what: 'map update frontends'. */
   readonly op: string
-  /** libbpf's and the verifier's text of this call, '' if none. */
+  /** libbpf's and the verifier's text of this call, '' if none. Not enumerable. */
   readonly log: string
+  /** Of batches: entries that were written before it stopped. */
+  readonly done?: number
 }
 
 /** One member of a struct, from BTF. `size` and `offset` in bytes. */
@@ -70,7 +72,11 @@ export class BpfMap {
   /** A pinned map. ENOENT if there is none. */
   static open(pin: string): BpfMap
   info(): MapInfo
-  /** The kernel's BTF of key and value; null for types without struct (u32, u64) or without BTF. */
+  /**
+   * The kernel's BTF of key and value; null for types without struct (u32, u64) or without BTF.
+   * Asking the kernel needs CAP_SYS_ADMIN: without it, of a map that this process's BpfObject made
+   * the BTF given to the kernel stands in, and a pinned map answers null.
+   */
   layouts(): { key: Layout | null; value: Layout | null }
   lookup(key: Uint8Array): Buffer | null
   /** flags: 0 any, 1 BPF_NOEXIST, 2 BPF_EXIST. */
@@ -118,8 +124,14 @@ export class BpfProgram {
 }
 
 export type CgroupHook =
-  | 'connect4' | 'connect6' | 'sendmsg4' | 'sendmsg6'
-  | 'recvmsg4' | 'recvmsg6' | 'getpeername4' | 'getpeername6'
+  | 'connect4'
+  | 'connect6'
+  | 'sendmsg4'
+  | 'sendmsg6'
+  | 'recvmsg4'
+  | 'recvmsg6'
+  | 'getpeername4'
+  | 'getpeername6'
 
 export interface LinkInfo {
   readonly id: number
@@ -136,7 +148,12 @@ export interface LinkInfo {
 export class BpfLink {
   static attachCgroup(program: BpfProgram, cgroup: string, hook: CgroupHook): BpfLink
   /** `first`: before all programs there are (BPF_F_BEFORE), else behind them. */
-  static attachTcx(program: BpfProgram, ifindex: number, side: 'ingress' | 'egress', first: boolean): BpfLink
+  static attachTcx(
+    program: BpfProgram,
+    ifindex: number,
+    side: 'ingress' | 'egress',
+    first: boolean,
+  ): BpfLink
   static open(pin: string): BpfLink
   info(): LinkInfo
   /** Swaps the program in place: no moment without one. */
@@ -176,7 +193,10 @@ export interface FeatureProbe {
   /** '' if available; else what the kernel said. */
   readonly why: string
 }
-/** Tried, not derived from a version: set_retval, tcx, ringbuf, sk_storage in sock_addr, batch, … */
+/**
+ * Tried, not derived from a version. Names: mmapable batch cgroup_link netns_cookie getpeername
+ * ringbuf sk_storage membarrier sock_destroy so_netns_cookie set_retval tcx.
+ */
 export function probeFeatures(): FeatureProbe[]
 
 export interface NetLink {

@@ -1,0 +1,47 @@
+# The addon. native/build.mjs is what calls node-gyp, with libbpf_* pointing at the pinned static
+# libbpf (or at Debian's dynamic one). With asan=1 the same sources also become build/Asan/fairlead.node.
+{
+  'variables': {
+    'asan%': 0,
+    'libbpf_include%': '/usr/include',
+    'libbpf_link%': '-lbpf',
+  },
+  'target_defaults': {
+    'sources': [
+      'native/addon.cc', 'native/args.cc', 'native/batch.cc', 'native/canary.cc',
+      'native/clock.cc', 'native/elf.cc', 'native/error.cc', 'native/features.cc',
+      'native/filesystem.cc', 'native/layout.cc', 'native/link.cc', 'native/lock.cc',
+      'native/log.cc', 'native/map.cc', 'native/memory.cc', 'native/netlink.cc',
+      'native/network.cc', 'native/netwatch.cc', 'native/object.cc', 'native/program.cc',
+      'native/ring.cc', 'native/sockdiag.cc', 'native/watch.cc',
+    ],
+    'include_dirs': ['<(libbpf_include)', 'node_modules/node-addon-api'],
+    'defines': ['NAPI_VERSION=8', 'NAPI_DISABLE_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED'],
+    'cflags': ['-Wall', '-Wextra', '-fvisibility=hidden'],
+    'cflags!': ['-Wno-unused-parameter'],
+    'cflags_cc!': ['-std=gnu++17', '-std=gnu++20'],
+    'cflags_cc': ['-std=c++20', '-fno-exceptions', '-fvisibility-inlines-hidden'],
+  },
+  'targets': [
+    {
+      'target_name': 'fairlead',
+      'libraries': ['<(libbpf_link)', '-lelf', '-lz'],
+      'ldflags': ['-Wl,--exclude-libs,ALL', '-Wl,--gc-sections', '-Wl,-z,now', '-static-libstdc++', '-static-libgcc'],
+      'cflags': ['-O2', '-ffunction-sections'],
+    },
+  ],
+  'conditions': [
+    ['asan==1', {
+      'targets': [
+        {
+          'target_name': 'fairlead_asan',
+          'product_name': 'fairlead',
+          'product_dir': '<(PRODUCT_DIR)/../Asan',
+          'libraries': ['<(libbpf_link)', '-lelf', '-lz'],
+          'ldflags': ['-fsanitize=address,undefined', '-Wl,--exclude-libs,ALL'],
+          'cflags': ['-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize=vptr', '-fno-omit-frame-pointer'],
+        },
+      ],
+    }],
+  ],
+}

@@ -1,7 +1,7 @@
 /**
  * Everything the control API and the listings may ask. Three things answer: the running agent
  * (wired in main.ts), an agent over its socket (api/client.ts), and the pinned maps alone
- * (datapath/offline.ts). Rows are the messages of proto/control.proto as plain data.
+ * (api/offline.ts). Rows are the messages of proto/control.proto as plain data.
  */
 import type {
   Affinity,
@@ -82,7 +82,7 @@ export function matches(row: ServicePort, filter: ServiceFilter): boolean {
   )
 }
 
-/** What datapath/offline.ts exports. Throws FairleadError NO_PINS where nothing is pinned. */
+/** What api/offline.ts exports. Throws FairleadError NO_PINS where nothing is pinned. */
 export interface OfflineModule {
   openPinned(bpffs: string): Awaitable<View>
 }

@@ -71,9 +71,8 @@ static __always_inline int fl_is_canary(struct bpf_sock_addr *ctx, struct fl_met
 	return 1;
 }
 
-static __always_inline struct fl_dial fl_dial_of(struct bpf_sock_addr *ctx,
-						 const struct fl_meta *meta, struct fl_addr addr,
-						 __u8 hook)
+static __always_inline struct fl_dial
+fl_dial_of(struct bpf_sock_addr *ctx, const struct fl_meta *meta, struct fl_addr addr, __u8 hook)
 {
 	struct fl_dial dial = {
 		.destination = addr,
@@ -252,8 +251,8 @@ static __always_inline int fl_sendmsg(struct bpf_sock_addr *ctx, struct fl_addr 
 	if (!found.is_found)
 		return PROCEED;
 	if (ctx->sk)
-		storage = bpf_sk_storage_get(&datagrams, ctx->sk, NULL,
-					     BPF_SK_STORAGE_GET_F_CREATE);
+		storage =
+			bpf_sk_storage_get(&datagrams, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	verdict = fl_datagram(meta, &dial, &found, storage, &backend);
 	if (verdict == FL_PASS)
 		return PROCEED;

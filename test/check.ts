@@ -21,7 +21,9 @@ function filesIn(folder: string, endings: readonly string[]): string[] {
 /** The layouts in a file differ between releases of clang-format: 19 decides, where it is there. */
 function clangFormat(): string[] {
   const isThere = spawnSync('clang-format-19', ['--version']).status === 0
-  const files = [...filesIn('bpf', ['.c', '.h']), ...filesIn('native', ['.cc', '.h'])]
+  const files = ['bpf', 'native', 'test/clients', 'test/bench'].flatMap((folder) => {
+    return filesIn(folder, ['.c', '.cc', '.h'])
+  })
   return [isThere ? 'clang-format-19' : 'clang-format', '--dry-run', '--Werror', ...files]
 }
 

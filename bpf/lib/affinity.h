@@ -11,9 +11,9 @@
 #include "select.h"
 
 /* The backend remembered for `key`, while it is within the policy and the timeout; else NULL. */
-static __always_inline const struct fl_backend *
-fl_affinity_find(const struct fl_affinity_key *key, __u32 timeout_s, __u32 frontend_flags,
-		 __u64 now_ns)
+static __always_inline const struct fl_backend *fl_affinity_find(const struct fl_affinity_key *key,
+								 __u32 timeout_s,
+								 __u32 frontend_flags, __u64 now_ns)
 {
 	struct fl_affinity *memory = bpf_map_lookup_elem(&affinity, key);
 	const struct fl_backend *backend = NULL;

@@ -13,7 +13,7 @@ struct fl_dial {
 	__be16 port;
 	__u8 proto;	/* IPPROTO_* */
 	__u8 hook;	/* enum fl_hook */
-	__u8 from_host;	/* the caller's namespace is the node's own */
+	__u8 from_host; /* the caller's namespace is the node's own */
 };
 
 /* Translations are sampled; what was refused or dropped is always worth a record. */

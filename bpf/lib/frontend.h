@@ -10,8 +10,8 @@
 /* What a lookup found; reason is 0 or why the destination is left alone. */
 struct fl_found {
 	__u32 service_id;
-	__u32 flags;		/* enum fl_frontend_flag */
-	__u8 kind;		/* enum fl_frontend_kind */
+	__u32 flags; /* enum fl_frontend_flag */
+	__u8 kind;   /* enum fl_frontend_kind */
 	__u8 is_found;
 	__u8 is_torn;
 };

@@ -23,8 +23,8 @@ static __always_inline void fl_peer_set(struct fl_peer *peer, const struct fl_di
 static __always_inline int fl_peer_reverse(const struct fl_peer *peer, struct fl_addr *addr,
 					   __be16 *port)
 {
-	if (!peer->backend_id || (peer->backend_port ^ *port) |
-					 fl_addr_difference(&peer->backend, addr))
+	if (!peer->backend_id ||
+	    (peer->backend_port ^ *port) | fl_addr_difference(&peer->backend, addr))
 		return 0;
 	*addr = peer->vip;
 	*port = peer->vip_port;

@@ -30,7 +30,7 @@ static __always_inline __u32 fl_region_of(__u32 service_id)
 	struct fl_service *service = bpf_map_lookup_elem(&services, &service_id);
 
 	/* One aligned load: {region, generation}. */
-	return service ? (__u32)*(volatile __u64 *)service : 0;
+	return service ? (__u32) * (volatile __u64 *)service : 0;
 }
 
 /*

@@ -11,7 +11,7 @@
 #include "select.h"
 
 enum fl_verdict {
-	FL_PASS = 0,	/* not ours, or left alone */
+	FL_PASS = 0, /* not ours, or left alone */
 	FL_TRANSLATE,
 	FL_REJECT,
 	FL_DROP,
@@ -62,9 +62,10 @@ static __always_inline void fl_affinity_key_of(struct fl_affinity_key *key,
 }
 
 /* A backend by policy, affinity and chance; NULL if the policy's interval is empty. */
-static __always_inline const struct fl_backend *
-fl_backend_for(const struct fl_dial *dial, const struct fl_found *found, __u32 region,
-	       const struct fl_region *header)
+static __always_inline const struct fl_backend *fl_backend_for(const struct fl_dial *dial,
+							       const struct fl_found *found,
+							       __u32 region,
+							       const struct fl_region *header)
 {
 	struct fl_interval interval = fl_interval_of(header, found->flags);
 	const struct fl_backend *backend;

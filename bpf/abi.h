@@ -7,7 +7,8 @@
  * explicit zeroed padding, byte order in the type (__be16) or host order without it, a size
  * assertion per struct. Addresses are 16 bytes, IPv4 as v4-mapped (::ffff:a.b.c.d).
  */
-/* clang-format off: laid out by hand, as tables. */
+/* Laid out by hand, as tables. */
+/* clang-format off */
 #ifndef FL_ABI_H
 #define FL_ABI_H
 
@@ -22,27 +23,27 @@ enum fl_schema {
 
 /* Sizes that programs and agent agree on without a map. */
 enum fl_limit {
-	FL_DATAGRAM_SLOTS = 8, /* VIPs that one unconnected UDP socket may talk to at a time */
-	FL_REGION_MAX = 65536, /* backends of one service port and family */
+	FL_DATAGRAM_SLOTS = 8,	/* VIPs that one unconnected UDP socket may talk to at a time */
+	FL_REGION_MAX = 65536,	/* backends of one service port and family */
 };
 
 /* Why a program did what it did: index of `reasons`, label of metrics, text in listings. */
 enum fl_reason {
-	FL_TRANSLATED = 0,	   /* destination rewritten to a backend */
-	FL_REVERSED = 1,	   /* source or peer rewritten back to the VIP */
-	FL_NO_ENDPOINTS = 2,	   /* rejected: the Service has no usable endpoint */
-	FL_NO_LOCAL_ENDPOINTS = 3, /* dropped: traffic policy Local, endpoints only elsewhere */
-	FL_NO_SUCH_PORT = 4,	   /* rejected: the VIP has no such port */
-	FL_BYPASSED = 5,	   /* left alone: bypass is on */
-	FL_LEASE_EXPIRED = 6,	   /* left alone: no agent was seen for the lease's time */
-	FL_OUT_OF_SCOPE = 7,	   /* left alone: the caller's namespace is outside --socket-lb */
-	FL_LOOPBACK_SOURCE = 8,	   /* left alone: socket bound to loopback, backend is not */
-	FL_TORN_READ = 9,	   /* left alone: a map value kept changing while it was read */
-	FL_BAD_REGION = 10,	   /* left alone: a service points outside its backends */
-	FL_STORAGE_FULL = 11,	   /* no socket storage to be had: the VIP is not remembered */
-	FL_AFFINITY_HIT = 12,	   /* backend taken from the affinity memory */
-	FL_AFFINITY_STALE = 13,	   /* remembered backend gone or expired: chosen anew */
-	FL_PEER_MOVED = 14,	   /* datagrams of a live socket moved off a removed backend */
+	FL_TRANSLATED = 0,		/* destination rewritten to a backend */
+	FL_REVERSED = 1,		/* source or peer rewritten back to the VIP */
+	FL_NO_ENDPOINTS = 2,		/* rejected: the Service has no usable endpoint */
+	FL_NO_LOCAL_ENDPOINTS = 3,	/* dropped: traffic policy Local, endpoints only elsewhere */
+	FL_NO_SUCH_PORT = 4,		/* rejected: the VIP has no such port */
+	FL_BYPASSED = 5,		/* left alone: bypass is on */
+	FL_LEASE_EXPIRED = 6,		/* left alone: no agent was seen for the lease's time */
+	FL_OUT_OF_SCOPE = 7,		/* left alone: the caller's namespace is outside --socket-lb */
+	FL_LOOPBACK_SOURCE = 8,		/* left alone: socket bound to loopback, backend is not */
+	FL_TORN_READ = 9,		/* left alone: a map value kept changing while it was read */
+	FL_BAD_REGION = 10,		/* left alone: a service points outside its backends */
+	FL_STORAGE_FULL = 11,		/* no socket storage to be had: the VIP is not remembered */
+	FL_AFFINITY_HIT = 12,		/* backend taken from the affinity memory */
+	FL_AFFINITY_STALE = 13,		/* remembered backend gone or expired: chosen anew */
+	FL_PEER_MOVED = 14,		/* datagrams of a live socket moved off a removed backend */
 	FL_REASON_N = 15,
 };
 
@@ -87,38 +88,37 @@ ABI_SIZE(struct fl_addr, 16);
  * `seal_first`, and trusts them only if both are equal and carry its key's hash.
  */
 struct fl_seal {
-	__u32 key_hash;	  /* FNV-1a's step over the key's 32-bit words (lib/seal.h) */
-	__u32 generation; /* differs in any two values ever written */
+	__u32 key_hash;		/* FNV-1a's step over the key's 32-bit words (lib/seal.h) */
+	__u32 generation;	/* differs in any two values ever written */
 };
 ABI_SIZE(struct fl_seal, 8);
 
 /* How the address of a frontend key is meant. */
 enum fl_frontend_kind {
-	FL_FRONTEND_EXACT = 0,	   /* this address and port */
-	FL_FRONTEND_NODE_PORT = 1, /* any node address (addr is 0.0.0.0 or ::) and this port */
-	FL_FRONTEND_ANY_PORT =
-		2, /* this address, any port and protocol (both zero): no such port */
+	FL_FRONTEND_EXACT = 0,		/* this address and port */
+	FL_FRONTEND_NODE_PORT = 1,	/* any node address (addr is 0.0.0.0 or ::) and this port */
+	FL_FRONTEND_ANY_PORT = 2,	/* this address, any port and protocol (both zero): no such port */
 };
 
 enum fl_frontend_flag {
-	FL_FRONTEND_EXTERNAL = 1,   /* externalTrafficPolicy decides, not internalTrafficPolicy */
-	FL_FRONTEND_PER_PACKET = 2, /* a pod's connect is left to the packet path */
+	FL_FRONTEND_EXTERNAL = 1,	/* externalTrafficPolicy decides, not internalTrafficPolicy */
+	FL_FRONTEND_PER_PACKET = 2,	/* a pod's connect is left to the packet path */
 };
 
 /* Key of `frontends`: is this destination a frontend? */
 struct fl_frontend_key {
 	struct fl_addr addr;
-	__be16 port; /* 0 with FL_FRONTEND_ANY_PORT */
-	__u8 proto;  /* IPPROTO_*; 0 with FL_FRONTEND_ANY_PORT */
-	__u8 kind;   /* enum fl_frontend_kind */
+	__be16 port;		/* 0 with FL_FRONTEND_ANY_PORT */
+	__u8 proto;		/* IPPROTO_*; 0 with FL_FRONTEND_ANY_PORT */
+	__u8 kind;		/* enum fl_frontend_kind */
 };
 ABI_SIZE(struct fl_frontend_key, 20);
 
 /* Value of `frontends`: whose frontend is it? */
 struct fl_frontend {
 	struct fl_seal seal_first;
-	__u32 service_id; /* index of `services` */
-	__u32 flags;	  /* enum fl_frontend_flag */
+	__u32 service_id;	/* index of `services` */
+	__u32 flags;		/* enum fl_frontend_flag */
 	struct fl_seal seal_last;
 };
 ABI_SIZE(struct fl_frontend, 24);
@@ -128,16 +128,15 @@ ABI_SIZE(struct fl_frontend, 24);
  * written as one aligned u64, so every frontend switches at once. All zero: no such service.
  */
 struct fl_service {
-	__u32 region; /* index in `backends` of the region's header; 0 is never used */
+	__u32 region;		/* index in `backends` of the region's header; 0 is never used */
 	__u32 generation;
 };
 ABI_SIZE(struct fl_service, 8);
 
 enum fl_region_flag {
-	FL_REGION_INTERNAL_LOCAL = 1, /* internalTrafficPolicy: Local */
-	FL_REGION_EXTERNAL_LOCAL = 2, /* externalTrafficPolicy: Local */
-	FL_REGION_HAS_ENDPOINTS =
-		4, /* usable endpoints exist on some node (kube-proxy-behaviour C5) */
+	FL_REGION_INTERNAL_LOCAL = 1,	/* internalTrafficPolicy: Local */
+	FL_REGION_EXTERNAL_LOCAL = 2,	/* externalTrafficPolicy: Local */
+	FL_REGION_HAS_ENDPOINTS = 4,	/* usable endpoints exist on some node (kube-proxy-behaviour C5) */
 };
 
 /*
@@ -146,30 +145,30 @@ enum fl_region_flag {
  * is an interval: Local is [0, local_n), Cluster is [cluster_offset, cluster_offset + cluster_n).
  */
 struct fl_region {
-	__u32 service_id;	  /* owner, for checking */
-	__u32 flags;		  /* enum fl_region_flag */
-	__u32 affinity_timeout_s; /* session affinity ClientIP; 0: none */
-	__u32 maglev_base;	  /* index in `lookup`; 0: random choice */
+	__u32 service_id;		/* owner, for checking */
+	__u32 flags;			/* enum fl_region_flag */
+	__u32 affinity_timeout_s;	/* session affinity ClientIP; 0: none */
+	__u32 maglev_base;		/* index in `lookup`; 0: random choice */
 	__u32 local_n;
 	__u32 cluster_offset;
 	__u32 cluster_n;
-	__u32 total_n; /* all backends that follow, also the unused ones */
+	__u32 total_n;			/* all backends that follow, also the unused ones */
 };
 ABI_SIZE(struct fl_region, 32);
 
 enum fl_backend_state {
 	FL_BACKEND_ACTIVE = 1,
-	FL_BACKEND_TERMINATING = 2, /* serving while it terminates */
+	FL_BACKEND_TERMINATING = 2,	/* serving while it terminates */
 };
 
 /* Backend slot of `backends`. */
 struct fl_backend {
 	struct fl_addr addr;
-	__u32 id;   /* unique for ever: what sockets and affinity remember */
-	__u32 zone; /* hash of the zone's name, 0: unknown */
+	__u32 id;		/* unique for ever: what sockets and affinity remember */
+	__u32 zone;		/* hash of the zone's name, 0: unknown */
 	__be16 port;
-	__u8 state;    /* enum fl_backend_state */
-	__u8 is_local; /* on this node */
+	__u8 state;		/* enum fl_backend_state */
+	__u8 is_local;		/* on this node */
 	__u8 pad[4];
 };
 ABI_SIZE(struct fl_backend, 32);
@@ -184,28 +183,28 @@ ABI_SIZE(struct fl_member_key, 8);
 /* Value of `members`: where is it? The region is freed only after no reader can hold this. */
 struct fl_member {
 	struct fl_seal seal_first;
-	__u32 region; /* index of the header slot */
-	__u32 offset; /* 0: first backend after the header */
+	__u32 region;		/* index of the header slot */
+	__u32 offset;		/* 0: first backend after the header */
 	struct fl_seal seal_last;
 };
 ABI_SIZE(struct fl_member, 24);
 
 enum fl_client_kind {
 	FL_CLIENT_ADDRESS = 1,
-	FL_CLIENT_NETNS_COOKIE = 2, /* in word[0] and word[1], host order */
+	FL_CLIENT_NETNS_COOKIE = 2,	/* in word[0] and word[1], host order */
 };
 
 /* Key of `affinity`: which client of which service? */
 struct fl_affinity_key {
 	struct fl_addr client;
 	__u32 service_id;
-	__u32 kind; /* enum fl_client_kind */
+	__u32 kind;		/* enum fl_client_kind */
 };
 ABI_SIZE(struct fl_affinity_key, 24);
 
 /* Value of `affinity`: its backend, and when it last opened a connection. */
 struct fl_affinity {
-	__u64 last_used_ns; /* CLOCK_BOOTTIME */
+	__u64 last_used_ns;	/* CLOCK_BOOTTIME */
 	__u32 backend_id;
 	__u32 pad;
 };
@@ -226,45 +225,45 @@ ABI_SIZE(struct fl_peer, 48);
 /* Value of `datagrams`: the VIPs that one unconnected UDP socket talks to. */
 struct fl_datagrams {
 	struct fl_peer slot[FL_DATAGRAM_SLOTS];
-	__u32 next; /* slot that the next new VIP takes */
+	__u32 next;		/* slot that the next new VIP takes */
 	__u32 pad;
 };
 ABI_SIZE(struct fl_datagrams, 392);
 
 enum fl_node_address_flag {
-	FL_NODE_ADDRESS_NODE_PORTS = 1, /* NodePorts are served on it (nodePortAddresses) */
+	FL_NODE_ADDRESS_NODE_PORTS = 1,	/* NodePorts are served on it (nodePortAddresses) */
 };
 
 /* Value of `node_addresses`, by struct fl_addr: an address of this node. */
 struct fl_node_address {
-	__u32 flags; /* enum fl_node_address_flag */
+	__u32 flags;		/* enum fl_node_address_flag */
 };
 ABI_SIZE(struct fl_node_address, 4);
 
 /* Value of `service_stats`, by service id, per CPU. */
 struct fl_service_stats {
-	__u64 connections_n; /* connects and new UDP peers given a backend */
-	__u64 rejects_n;     /* connects refused or dropped */
+	__u64 connections_n;	/* connects and new UDP peers given a backend */
+	__u64 rejects_n;	/* connects refused or dropped */
 };
 ABI_SIZE(struct fl_service_stats, 16);
 
 /* Record of `events`. */
 struct fl_event {
-	__u64 time_ns;	    /* CLOCK_BOOTTIME */
-	__u64 netns_cookie; /* caller's network namespace */
-	__u64 cgroup_id;    /* caller's cgroup */
+	__u64 time_ns;		/* CLOCK_BOOTTIME */
+	__u64 netns_cookie;	/* caller's network namespace */
+	__u64 cgroup_id;	/* caller's cgroup */
 	struct fl_addr destination;
-	struct fl_addr backend; /* zero unless translated */
+	struct fl_addr backend;	/* zero unless translated */
 	__u32 service_id;
 	__u32 backend_id;
 	__u32 pid;
 	__be16 destination_port;
 	__be16 backend_port;
-	__u8 kind;     /* enum fl_event_kind */
-	__u8 hook;     /* enum fl_hook */
-	__u8 reason;   /* enum fl_reason */
-	__u8 proto;    /* IPPROTO_* */
-	__u8 comm[16]; /* caller's name, not always terminated */
+	__u8 kind;		/* enum fl_event_kind */
+	__u8 hook;		/* enum fl_hook */
+	__u8 reason;		/* enum fl_reason */
+	__u8 proto;		/* IPPROTO_* */
+	__u8 comm[16];		/* caller's name, not always terminated */
 	__u8 pad[4];
 };
 ABI_SIZE(struct fl_event, 96);
@@ -274,15 +273,15 @@ ABI_SIZE(struct fl_event, 96);
  * read and written alone, as an aligned integer.
  */
 struct fl_meta {
-	__u64 heartbeat_ns;	 /* CLOCK_BOOTTIME of the agent's last sign of life */
-	__u64 lease_ns;		 /* programs stand down this long after it; 0: never */
-	__u64 bypass;		 /* 1: translate nothing new, undo what exists */
-	__u64 host_netns_cookie; /* the node's own namespace, from the canary; 0: unknown */
-	__u64 canary[FL_HOOK_N]; /* canaries seen, by hook */
-	__u64 event_sample;	 /* one of so many translations is an event; 0: none */
-	__u32 canary_mark;	 /* SO_MARK of the agent's canary sockets; 0: none under way */
-	__u32 next_backend_id;	 /* first id never given away */
-	__u32 next_generation;	 /* first generation never written, saved ahead in blocks */
+	__u64 heartbeat_ns;		/* CLOCK_BOOTTIME of the agent's last sign of life */
+	__u64 lease_ns;			/* programs stand down this long after it; 0: never */
+	__u64 bypass;			/* 1: translate nothing new, undo what exists */
+	__u64 host_netns_cookie;	/* the node's own namespace, from the canary; 0: unknown */
+	__u64 canary[FL_HOOK_N];	/* canaries seen, by hook */
+	__u64 event_sample;		/* one of so many translations is an event; 0: none */
+	__u32 canary_mark;		/* SO_MARK of the agent's canary sockets; 0: none under way */
+	__u32 next_backend_id;		/* first id never given away */
+	__u32 next_generation;		/* first generation never written, saved ahead in blocks */
 	__u32 pad;
 };
 ABI_SIZE(struct fl_meta, 120);

@@ -31,10 +31,12 @@ function hashOf(bytes: Uint8Array, at: number, port: number): number {
   return hash ^ (hash >>> 15)
 }
 
+const noSlots = new Int32Array(0)
+
 /** Finds rows by address and port; grows with them. */
 class Index {
   readonly #rows: Candidates
-  #slots = new Int32Array(0)
+  #slots = noSlots
 
   constructor(rows: Candidates) {
     this.#rows = rows

@@ -1,111 +1,113 @@
 /**
- * Who owns a frontend that several Services claim: the oldest, then the smaller uid; the others
- * are told so, and one of them gets it when the owner goes away. An address that is some Service's
- * ClusterIP belongs to it on every port: nobody takes the DNS address by a load balancer status
- * (threat T1).
+ * Who owns what several Services claim: the oldest, then the smaller uid; the others are told so,
+ * and one of them gets it when the owner goes away. A ClusterIP belongs as a whole to one Service:
+ * nobody takes a port of the DNS address by a load balancer status (threat T1).
  *
  * Work for one changed Service depends on its own frontends and on its rivals alone.
  */
-import { addressBytes, formatAddress, formatEndpoint } from '../model/address.ts'
-import { compareText } from '../model/key.ts'
-import type { ObjectKey, ObjectRef, Problem } from '../model/objects.ts'
-import type { DesiredService, Frontend } from './desired.ts'
+import { formatAddress, formatEndpoint } from '../model/address.ts'
+import type { Address } from '../model/address.ts'
+import { compareText, keyOf } from '../model/key.ts'
+import type { ObjectKey, ObjectRef, Problem, Protocol, Service } from '../model/objects.ts'
+import type { DesiredService, Frontend, FrontendKind } from './desired.ts'
+import type { NodeFacts } from './facts.ts'
+import { anyAddress, familiesOf, nodePortOf, vipsOf } from './frontends.ts'
 
-/** Text of what is claimed: a frontend, or an address as a whole. */
-type ClaimKey = string
+/** Text of what is claimed. They live as long as the Service, so they are short. */
+export type ClaimKey = string
 
-interface Claimant {
+/** A Service and what it claims. */
+export interface Claimant {
   readonly key: ObjectKey
   readonly createdAt_s: number
   readonly uid: string
+  readonly claims: readonly ClaimKey[]
 }
 
-interface Claim {
-  readonly claimant: Claimant
-  /** 0: its ClusterIP. 1: anything else. */
-  readonly rank: number
+/** Eight characters, two bytes each. */
+function addressText(a: Address): string {
+  const word = (i: number): number => ((a[i] ?? 0) << 8) | (a[i + 1] ?? 0)
+  const front = String.fromCharCode(word(0), word(2), word(4), word(6))
+  return front + String.fromCharCode(word(8), word(10), word(12), word(14))
 }
 
-/** What claiming needs of a wish: no backends. */
-export type Claimable = Pick<DesiredService, 'key' | 'createdAt_s'> & {
-  readonly ref: Pick<ObjectRef, 'uid'>
-  readonly frontends: readonly Frontend[]
+/** The address as a whole, by the Service whose ClusterIP it is. */
+function ownerKey(address: Address): ClaimKey {
+  return addressText(address)
 }
 
-interface Holding extends Claimant {
-  readonly ranks: ReadonlyMap<ClaimKey, number>
+/** Whoever wants some port of an address without owning it. */
+function guestKey(address: Address): ClaimKey {
+  return `${addressText(address)}g`
 }
 
-const protocolMark = { TCP: 't', UDP: 'u', SCTP: 's' } as const
-
-/** 16 characters, one a byte: half the size of hex, and these live as long as the Service. */
-function addressKey(frontend: Frontend): ClaimKey {
-  return String.fromCharCode(...frontend.address)
+function frontendKey(
+  kind: FrontendKind,
+  address: Address,
+  port: number,
+  protocol: Protocol,
+): ClaimKey {
+  return `${addressText(address)}${kind === 'NodePort' ? 'n' : 'e'}${protocol}${port}`
 }
 
-function frontendKey(frontend: Frontend): ClaimKey {
-  const { kind, port, protocol } = frontend
-  const space = kind === 'NodePort' ? 'n' : 'e'
-  const address = addressKey(frontend)
-  return `${address}${space}${protocolMark[protocol]}${port}`
-}
-
-function compare(a: Claim, b: Claim): number {
-  return (
-    a.rank - b.rank ||
-    a.claimant.createdAt_s - b.claimant.createdAt_s ||
-    compareText(a.claimant.uid, b.claimant.uid) ||
-    compareText(a.claimant.key, b.claimant.key)
-  )
-}
-
-function ranksOf(frontends: readonly Frontend[]): Map<ClaimKey, number> {
-  const ranks = new Map<ClaimKey, number>()
-  for (const frontend of frontends) {
-    const rank = frontend.kind === 'ClusterIP' ? 0 : 1
-    ranks.set(frontendKey(frontend), rank)
-    if (frontend.kind === 'NodePort') continue
-    const key = addressKey(frontend)
-    ranks.set(key, Math.min(rank, ranks.get(key) ?? 1))
+/** All that a Service claims, each once. None for what is not programmed. */
+export function claimantOf(service: Service, facts: NodeFacts): Claimant {
+  const claims: ClaimKey[] = []
+  for (const family of familiesOf(service)) {
+    for (const { kind, address } of vipsOf(service, family, facts, [])) {
+      claims.push(kind === 'ClusterIP' ? ownerKey(address) : guestKey(address))
+      if (kind === 'ClusterIP') continue
+      for (const { port, protocol } of service.ports) {
+        claims.push(frontendKey(kind, address, port, protocol))
+      }
+    }
+    for (const port of service.ports) {
+      const nodePort = nodePortOf(service, port)
+      if (nodePort === 0) continue
+      claims.push(frontendKey('NodePort', anyAddress[family], nodePort, port.protocol))
+    }
   }
-  return ranks
+  const { ref, createdAt_s } = service
+  return { key: keyOf(ref), createdAt_s, uid: ref.uid, claims }
 }
 
-/** Load balancer addresses are shared by many Services: there only a ClusterIP decides. */
-function decides(key: ClaimKey, claim: Claim): boolean {
-  const isAddress = key.length === addressBytes
-  return !isAddress || claim.rank === 0
+function isOwnerKey(key: ClaimKey): boolean {
+  return key.length === 8
 }
 
-function addAll(keys: Set<ObjectKey>, claims: readonly Claim[]): void {
-  for (const { claimant } of claims) keys.add(claimant.key)
+function compare(a: Claimant, b: Claimant): number {
+  return a.createdAt_s - b.createdAt_s || compareText(a.uid, b.uid) || compareText(a.key, b.key)
+}
+
+/** An object deleted and made anew queues anew. */
+function isSamePerson(a: Claimant, b: Claimant | undefined): boolean {
+  return a.createdAt_s === b?.createdAt_s && a.uid === b.uid
+}
+
+function lost(ref: ObjectRef, message: string): Problem {
+  const remedy = 'give one of the two another address or port; it is taken over when the owner goes'
+  return { ref, reason: 'FrontendTaken', message, remedy }
 }
 
 export class Claims {
-  readonly #holdings = new Map<ObjectKey, Holding>()
-  /** Best claim first. */
-  readonly #claims = new Map<ClaimKey, Claim[]>()
+  readonly #claimants = new Map<ObjectKey, Claimant>()
+  /** The owner first. Nearly all have one claimant, who then stands without a list. */
+  readonly #byKey = new Map<ClaimKey, Claimant | Claimant[]>()
 
   /**
-   * Replaces what a Service claims; `undefined` or no frontends: it claims nothing any more.
-   * Returns the other Services that won or lost something by it, each once.
+   * Replaces what a Service claims; `undefined`: nothing any more. Adds to `affected` the other
+   * Services that won or lost something by it.
    */
-  claim(key: ObjectKey, wanted: Claimable | undefined): ObjectKey[] {
-    const affected = new Set<ObjectKey>()
-    const previous = this.#holdings.get(key)
-    const next = this.#holdingOf(key, wanted)
-    const isSamePerson = previous?.createdAt_s === next?.createdAt_s && previous?.uid === next?.uid
-    for (const [claim, rank] of previous?.ranks ?? []) {
-      if (!isSamePerson || next?.ranks.get(claim) !== rank) this.#release(claim, key, affected)
+  claim(key: ObjectKey, next: Claimant | undefined, affected: Set<ObjectKey>): void {
+    const previous = this.#claimants.get(key)
+    if (previous !== undefined) this.#leave(previous, next, affected)
+    const stays = previous !== undefined && isSamePerson(previous, next)
+    const before = stays ? new Set(previous.claims) : undefined
+    for (const claim of next?.claims ?? []) {
+      if (before?.has(claim) !== true) this.#take(claim, next as Claimant, affected)
     }
-    for (const [claim, rank] of next?.ranks ?? []) {
-      if (isSamePerson && previous?.ranks.get(claim) === rank) continue
-      this.#take(claim, { claimant: next as Claimant, rank }, affected)
-    }
-    if (next === undefined) this.#holdings.delete(key)
-    else this.#holdings.set(key, next)
-    affected.delete(key)
-    return [...affected]
+    if (next === undefined) this.#claimants.delete(key)
+    else this.#claimants.set(key, next)
   }
 
   /** The wish without the frontends that belong to others; each of them is a problem. */
@@ -127,61 +129,87 @@ export class Claims {
     }
   }
 
-  #holdingOf(key: ObjectKey, wanted: Claimable | undefined): Holding | undefined {
-    if (wanted === undefined || wanted.frontends.length === 0) return undefined
-    const ranks = ranksOf(wanted.frontends)
-    return { key, createdAt_s: wanted.createdAt_s, uid: wanted.ref.uid, ranks }
+  /** Gives up what `next` does not keep, and stands in its list as `next` where it does. */
+  #leave(previous: Claimant, next: Claimant | undefined, affected: Set<ObjectKey>): void {
+    const after = new Set(isSamePerson(previous, next) ? next?.claims : [])
+    for (const claim of previous.claims) {
+      if (after.has(claim)) this.#replace(claim, previous, next as Claimant)
+      else this.#release(claim, previous, affected)
+    }
   }
 
-  #take(key: ClaimKey, claim: Claim, affected: Set<ObjectKey>): void {
-    const claims = this.#claims.get(key)
-    if (claims === undefined) {
-      this.#claims.set(key, [claim])
+  #all(key: ClaimKey): readonly Claimant[] {
+    const found = this.#byKey.get(key)
+    if (found === undefined) return []
+    return Array.isArray(found) ? found : [found]
+  }
+
+  #owner(key: ClaimKey): Claimant | undefined {
+    const found = this.#byKey.get(key)
+    return Array.isArray(found) ? found[0] : found
+  }
+
+  #put(key: ClaimKey, claimants: Claimant[]): void {
+    const [first] = claimants
+    if (first === undefined) this.#byKey.delete(key)
+    else this.#byKey.set(key, claimants.length === 1 ? first : claimants)
+  }
+
+  #replace(key: ClaimKey, previous: Claimant, next: Claimant): void {
+    this.#put(
+      key,
+      this.#all(key).map((claimant) => (claimant === previous ? next : claimant)),
+    )
+  }
+
+  #take(key: ClaimKey, claimant: Claimant, affected: Set<ObjectKey>): void {
+    if (!this.#byKey.has(key)) {
+      this.#byKey.set(key, claimant)
+      if (isOwnerKey(key)) this.#changedOwner(key, affected)
       return
     }
-    let low = 0
-    for (let high = claims.length; low < high;) {
-      const middle = (low + high) >> 1
-      if (compare(claims[middle] as Claim, claim) < 0) low = middle + 1
-      else high = middle
-    }
-    claims.splice(low, 0, claim)
-    // Whoever is not first takes nothing from anyone.
-    if (low === 0 && decides(key, claim)) addAll(affected, claims)
+    const claimants = [...this.#all(key), claimant].sort(compare)
+    this.#put(key, claimants)
+    if (claimants[0] === claimant) this.#changedOwner(key, affected)
   }
 
-  #release(key: ClaimKey, service: ObjectKey, affected: Set<ObjectKey>): void {
-    const claims = this.#claims.get(key) ?? []
-    const at = claims.findIndex((claim) => claim.claimant.key === service)
-    if (at < 0) return
-    const [claim] = claims.splice(at, 1)
-    if (claims.length === 0) this.#claims.delete(key)
-    else if (at === 0 && claim !== undefined && decides(key, claim)) addAll(affected, claims)
+  #release(key: ClaimKey, claimant: Claimant, affected: Set<ObjectKey>): void {
+    const claimants = this.#all(key)
+    const wasOwner = claimants[0] === claimant
+    this.#put(
+      key,
+      claimants.filter((other) => other !== claimant),
+    )
+    if (wasOwner) this.#changedOwner(key, affected)
+  }
+
+  #changedOwner(key: ClaimKey, affected: Set<ObjectKey>): void {
+    if (key.endsWith('g') && key.length === 9) return
+    for (const { key: service } of this.#all(key)) affected.add(service)
+    if (!isOwnerKey(key)) return
+    for (const { key: service } of this.#all(`${key}g`)) affected.add(service)
   }
 
   /** Why `frontend` is not this Service's; undefined if it is. */
   #loss(desired: DesiredService, frontend: Frontend): Problem | undefined {
-    const rank = frontend.kind === 'ClusterIP' ? 0 : 1
-    const owner =
-      frontend.kind === 'NodePort' ? undefined : this.#claims.get(addressKey(frontend))?.[0]
-    if (owner !== undefined && owner.rank < rank && owner.claimant.key !== desired.key) {
-      const address = formatAddress(frontend.address)
-      const why = `${address} is the ClusterIP of Service ${owner.claimant.key}`
-      return lost(desired.ref, `${frontend.kind} address ${why}: it is not served here`)
+    const { kind, address, port, protocol } = frontend
+    if (kind !== 'NodePort') {
+      const owner = this.#owner(ownerKey(address))
+      if (owner !== undefined && owner.key !== desired.key) {
+        const what = `${kind} ${formatEndpoint(address, port)}/${protocol} is not served`
+        const why = `${formatAddress(address)} is the ClusterIP of Service ${owner.key}`
+        return lost(desired.ref, `${what}: ${why}`)
+      }
+      if (kind === 'ClusterIP') return undefined
     }
-    const first = this.#claims.get(frontendKey(frontend))?.[0]
-    if (first === undefined || first.claimant.key === desired.key) return undefined
+    const owner = this.#owner(frontendKey(kind, address, port, protocol))
+    if (owner === undefined || owner.key === desired.key) return undefined
     const what =
-      frontend.kind === 'NodePort'
-        ? `NodePort ${frontend.port}/${frontend.protocol}`
-        : `${formatEndpoint(frontend.address, frontend.port)}/${frontend.protocol}`
-    const isOlder = first.claimant.createdAt_s < desired.createdAt_s
-    const why = isOlder ? 'which is older' : 'which goes first'
-    return lost(desired.ref, `${what} belongs to Service ${first.claimant.key}, ${why}`)
+      kind === 'NodePort' ? `NodePort ${port}` : `${kind} ${formatEndpoint(address, port)}`
+    const why = owner.createdAt_s < desired.createdAt_s ? 'which is older' : 'which goes first'
+    return lost(
+      desired.ref,
+      `${what}/${protocol} is not served: it belongs to Service ${owner.key}, ${why}`,
+    )
   }
-}
-
-function lost(ref: ObjectRef, message: string): Problem {
-  const remedy = 'give one of the two another address or port; it is taken over when the owner goes'
-  return { ref, reason: 'FrontendTaken', message, remedy }
 }

@@ -1,29 +1,14 @@
 /** The wishes of all Services together: each alone by `desireService`, then who owns what. */
+import { keyOf } from '../model/key.ts'
+import type { ObjectKey } from '../model/objects.ts'
 import type { Store } from '../model/store.ts'
-import type { ObjectKey, Service } from '../model/objects.ts'
-import { Claims } from './claims.ts'
-import type { Claimable } from './claims.ts'
-import type { DesiredService, Frontend } from './desired.ts'
+import { claimantOf, Claims } from './claims.ts'
+import type { DesiredService } from './desired.ts'
 import type { NodeFacts } from './facts.ts'
-import { frontendsOf, vipsOf } from './frontends.ts'
-import { desireNothing, desireService, familiesOf } from './service.ts'
+import { desireNothing, desireService } from './service.ts'
 
 /** What compiling reads of the store. */
 export type Objects = Pick<Store, 'service' | 'slicesOf'>
-
-const noBackends = { localCount: 0, hasEndpoints: false }
-
-function claimableOf(service: Service, facts: NodeFacts): Claimable {
-  const frontends: Frontend[] = []
-  for (const family of familiesOf(service)) {
-    const vips = vipsOf(service, family, facts, [])
-    for (const port of service.ports) {
-      frontends.push(...frontendsOf(service, port, family, vips, noBackends, facts))
-    }
-  }
-  const { ref, createdAt_s } = service
-  return { key: `${ref.namespace}/${ref.name}`, ref, createdAt_s, frontends }
-}
 
 /**
  * In two steps, so that a cold start knows every claim before the first Service is written:
@@ -55,13 +40,14 @@ export class Compiler {
    */
   claim(changed: Iterable<ObjectKey>): ObjectKey[] {
     const keys = new Set(changed)
-    const others = new Set<ObjectKey>()
+    const affected = new Set<ObjectKey>()
     for (const key of keys) {
       const service = this.#objects.service(key)
-      const wanted = service === undefined ? undefined : claimableOf(service, this.#facts)
-      for (const other of this.#claims.claim(key, wanted)) others.add(other)
+      const next = service === undefined ? undefined : claimantOf(service, this.#facts)
+      this.#claims.claim(key, next, affected)
     }
-    return [...new Set([...keys, ...others])]
+    for (const key of affected) keys.add(key)
+    return [...keys]
   }
 
   /** The wish for one Service, without frontends that belong to others. */
@@ -78,6 +64,6 @@ export function compileAll(
   facts: NodeFacts,
 ): DesiredService[] {
   const compiler = new Compiler(store, facts)
-  const keys = [...store.services()].map(({ ref }) => `${ref.namespace}/${ref.name}`)
+  const keys = [...store.services()].map(({ ref }) => keyOf(ref))
   return compiler.claim(keys).map((key) => compiler.desire(key))
 }

@@ -6,7 +6,7 @@ import { familyOf, formatAddress, parseAddress } from '../model/address.ts'
 import type { Address, Family } from '../model/address.ts'
 import { isInside, parseCidr } from '../model/cidr.ts'
 import type { Problem, Service, ServicePort } from '../model/objects.ts'
-import type { Backends, Frontend, FrontendKind } from './desired.ts'
+import type { Frontend, FrontendKind } from './desired.ts'
 import type { NodeFacts } from './facts.ts'
 
 /** An address of a Service, before it meets a port. */
@@ -15,14 +15,15 @@ export interface Vip {
   readonly address: Address
 }
 
-const anyAddress: Readonly<Record<Family, Address>> = {
+/** Stand for every node address of their family. */
+export const anyAddress: Readonly<Record<Family, Address>> = {
   4: parseAddress('0.0.0.0') as Address,
   6: parseAddress('::') as Address,
 }
 
-/** Types for which the API server allocates node ports; on others the field has no meaning. */
-function hasNodePorts(service: Service): boolean {
-  return service.type === 'NodePort' || service.type === 'LoadBalancer'
+/** 0: none. On other types the field has no meaning. */
+export function nodePortOf(service: Service, port: ServicePort): number {
+  return service.type === 'NodePort' || service.type === 'LoadBalancer' ? port.nodePort : 0
 }
 
 export function isSameAddress(a: Address, b: Address): boolean {
@@ -31,13 +32,22 @@ export function isSameAddress(a: Address, b: Address): boolean {
 }
 
 /** Programmed at all? O1: another proxy's; O2: headless or a mere name. */
-export function isProgrammed(service: Service): boolean {
+function isProgrammed(service: Service): boolean {
   return service.proxyName === undefined && service.type !== 'ExternalName' && !service.isHeadless
 }
 
+/** Families in the order of clusterIPs; a family without clusterIP gets nothing at all (O11). */
+export function familiesOf(service: Service): readonly Family[] {
+  return isProgrammed(service) ? service.clusterIps.map((address) => familyOf(address)) : []
+}
+
 function refusal(service: Service, vip: Vip, facts: NodeFacts): Problem | undefined {
+  const isNode = facts.addresses.some((address) => isSameAddress(address, vip.address))
+  const isAllowed =
+    vip.kind !== 'ExternalIP' || facts.externalIpCidrs.some((cidr) => isInside(vip.address, cidr))
+  if (!isNode && isAllowed) return undefined
   const what = `${vip.kind} address ${formatAddress(vip.address)}`
-  if (facts.addresses.some((address) => isSameAddress(address, vip.address))) {
+  if (isNode) {
     return {
       ref: service.ref,
       reason: 'VipIsNodeAddress',
@@ -45,8 +55,6 @@ function refusal(service: Service, vip: Vip, facts: NodeFacts): Problem | undefi
       remedy: 'give the Service an address that no node has',
     }
   }
-  if (vip.kind !== 'ExternalIP') return undefined
-  if (facts.externalIpCidrs.some((cidr) => isInside(vip.address, cidr))) return undefined
   const isOff = facts.externalIpCidrs.length === 0
   return {
     ref: service.ref,
@@ -124,12 +132,12 @@ export function frontendsOf(
   port: ServicePort,
   family: Family,
   vips: readonly Vip[],
-  backends: Pick<Backends, 'localCount'> & { readonly hasEndpoints: boolean },
+  endpoints: { readonly localCount: number; readonly hasEndpoints: boolean },
   facts: NodeFacts,
 ): Frontend[] {
   // N2: policy Local, endpoints only elsewhere: the verdict is DROP.
-  const drops =
-    service.internalTrafficPolicy === 'Local' && backends.localCount === 0 && backends.hasEndpoints
+  const isLocal = service.internalTrafficPolicy === 'Local'
+  const drops = isLocal && endpoints.localCount === 0 && endpoints.hasEndpoints
   const make = (kind: FrontendKind, address: Address, number: number): Frontend => ({
     kind,
     address,
@@ -139,8 +147,7 @@ export function frontendsOf(
     isPerPacket: isPerPacket(service, kind, family, drops, facts),
   })
   const frontends = vips.map(({ kind, address }) => make(kind, address, port.port))
-  if (port.nodePort > 0 && hasNodePorts(service)) {
-    frontends.push(make('NodePort', anyAddress[family], port.nodePort))
-  }
+  const nodePort = nodePortOf(service, port)
+  if (nodePort > 0) frontends.push(make('NodePort', anyAddress[family], nodePort))
   return frontends
 }

@@ -1,5 +1,4 @@
 /** The wish for one Service, as a pure function of it, its slices and this node's facts. */
-import { familyOf } from '../model/address.ts'
 import type { Family } from '../model/address.ts'
 import { keyOf } from '../model/key.ts'
 import type { EndpointSlice, ObjectKey, Problem, Service, ServicePort } from '../model/objects.ts'
@@ -7,16 +6,11 @@ import { orderBackends } from './backends.ts'
 import { collectCandidates } from './candidates.ts'
 import type { DesiredPort, DesiredService } from './desired.ts'
 import type { NodeFacts } from './facts.ts'
-import { frontendsOf, isProgrammed, vipsOf } from './frontends.ts'
+import { familiesOf, frontendsOf, vipsOf } from './frontends.ts'
 import type { Vip } from './frontends.ts'
 import { classifyEndpoints } from './policy.ts'
 
 const apiServer: ObjectKey = 'default/kubernetes'
-
-/** Families in the order of clusterIPs; a family without clusterIP gets nothing at all (O11). */
-export function familiesOf(service: Service): readonly Family[] {
-  return isProgrammed(service) ? service.clusterIps.map((address) => familyOf(address)) : []
-}
 
 function tooMany(service: Service, key: string, count: number, facts: NodeFacts): Problem {
   return {

@@ -1,5 +1,5 @@
 /** A real agent of a benchmark's own: its bpffs, cgroup, sockets and ports; gone without trace. */
-import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { get } from 'node:http'
 import { join } from 'node:path'
@@ -30,11 +30,13 @@ export interface InstanceOptions {
 
 export interface Instance {
   readonly pid: number
-  /** Join a process to it and the hooks take its sockets. */
+  /** Join a process to it and the hooks take its sockets. The agent has another one below. */
   readonly cgroup: string
   /** Directory of the pinned maps. */
   readonly maps: string
-  readonly probePort: number
+  readonly metricsPort: number
+  /** CPU time of the agent so far, all its threads, ms. */
+  cpu_ms(): number
   log(): string
   /** Undefined: ready; else why not. */
   notReady(): Promise<string | undefined>
@@ -88,6 +90,12 @@ async function notReady(port: number, child: Child): Promise<string | undefined>
   }
 }
 
+/** cgroup v2 counts to the microsecond, without any controller. */
+function cpuOf(cgroup: string): number {
+  const found = /^usage_usec (\d+)/m.exec(readFileSync(join(cgroup, 'cpu.stat'), 'utf8'))
+  return Number(found?.[1] ?? 0) / 1000
+}
+
 export async function startInstance(options: InstanceOptions): Promise<Instance> {
   const { name, node = process.execPath, nodeFlags = [], cpu } = options
   const own = join(runDirectory(), `bench-${name}`)
@@ -95,13 +103,13 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
   for (const directory of [bpffs, run]) mkdirSync(directory, { recursive: true, mode: 0o700 })
   await mustRun(['mount', '-t', 'bpf', 'bpf', bpffs])
   const cgroup = join(mountedCgroupRoot() ?? '', `${namePrefix}${name}`)
-  mkdirSync(join(cgroup, 'pod'), { recursive: true })
+  for (const part of ['agent', 'pod']) mkdirSync(join(cgroup, part), { recursive: true })
   const [healthz, metrics, probe] = [await freePort(), await freePort(), await freePort()]
   const pins = ['--bpffs', join(bpffs, 'fairlead'), '--cgroup', cgroup, '--run-dir', run]
   const child = start(
     [
       ...(cpu === undefined ? [] : ['taskset', '-c', String(cpu)]),
-      ...[node, ...nodeFlags, agentBundle, 'agent'],
+      ...[node, ...nodeFlags, agentBundle],
       ...pins,
       ...['--node-name', 'bench'],
       ...['--healthz-bind-address', `127.0.0.1:${healthz}`],
@@ -109,7 +117,7 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
       ...['--probe-bind-address', `127.0.0.1:${probe}`],
       ...options.flags,
     ],
-    { logFile: join(own, 'log') },
+    { logFile: join(own, 'log'), cgroup: join(cgroup, 'agent') },
   )
   let isClosed = false
   const close = async () => {
@@ -126,7 +134,8 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
     pid: child.pid,
     cgroup: join(cgroup, 'pod'),
     maps: join(bpffs, 'fairlead', 'v1', 'maps'),
-    probePort: probe,
+    metricsPort: metrics,
+    cpu_ms: () => cpuOf(join(cgroup, 'agent')),
     log: () => child.log(),
     notReady: () => notReady(probe, child),
     ready: (timeout_ms) => waitReady(name, instance, child, timeout_ms),

@@ -1,7 +1,7 @@
 /** Clients and servers of `crr.c`, alive through the whole benchmark, and the slices they run. */
-import { createInterface } from 'node:readline'
-import { type Child, start } from '../support/process.ts'
+import { start } from '../support/process.ts'
 import { defer } from './belongings.ts'
+import { linesOf, nextLine } from './lines.ts'
 import { benchTool } from './tools.ts'
 
 export interface Slice {
@@ -17,21 +17,6 @@ export interface Slice {
 export interface Client {
   /** Throws when a transaction failed: a rate with failures in it means nothing. */
   run(mode: 'crr' | 'rr', ms: number, targets: readonly string[]): Promise<Slice>
-}
-
-/** Rejects with what the child said if it ends first. */
-function nextLine(child: Child, lines: AsyncIterator<string>, what: string): Promise<string> {
-  const died = child.ended.then(() => {
-    throw new Error(`${what}: it ended: ${child.log()}`)
-  })
-  const line = lines.next().then(({ value, done }) => (done ? died : String(value)))
-  return Promise.race([line, died])
-}
-
-function linesOf(child: Child): AsyncIterator<string> {
-  const { stdout } = child.process
-  if (stdout === null) throw new Error('start crr: no stdout')
-  return createInterface({ input: stdout })[Symbol.asyncIterator]()
 }
 
 export async function startServer(netns: string, cpu: number, port: number): Promise<void> {

@@ -4,10 +4,14 @@
  */
 import { closeAll } from './belongings.ts'
 import { benchConnect } from './connect.ts'
+import { benchMemory } from './memory.ts'
 import { publish, type Result } from './report.ts'
+import { benchSync } from './sync.ts'
 
 const benches: Readonly<Record<string, () => Promise<Result>>> = {
   connect: benchConnect,
+  sync: benchSync,
+  memory: benchMemory,
 }
 
 async function main(): Promise<void> {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { built, contentHash, repository } from '../support/parts.ts'
 import { mustRun } from '../support/process.ts'
 
-export type Tool = 'crr' | 'watch'
+export type Tool = 'crr' | 'fill' | 'watch'
 
 const flags = ['-O2', '-Wall', '-Wextra', '-Werror', '-std=gnu11', '-static']
 

@@ -265,7 +265,7 @@ describe('names and files', () => {
   test('every file is named by another one, a script or a runner', () => {
     const found = [
       /\.test\.ts$|^test\/scenarios\/|^test\/cluster\/.*\.go$/, // found by vitest and go
-      /^\.|^[^/]+$|buf\.yaml$|kustomization\.yaml$/, // found by their tools
+      /(^|\/)\.|^[^/]+$|buf\.yaml$|kustomization\.yaml$/, // found by their tools
       /\.bpf\.c$|\.gen\./, // found by the build, made by the generators
     ]
     const dead = ours.filter(({ path }) => {

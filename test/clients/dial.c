@@ -4,12 +4,13 @@
  * JSON a command. Takes one command as its arguments, or with none one command a line of stdin, so
  * that a test asks often without starting a process each time.
  *
- *   tcp  [-6] [-b SRC] [-w MS] [-c N] [-p US] DST   N connects one after the other, -p pause
- * between udp  [-6] [-b SRC] [-w MS] [-c N] DST           connected sockets, one datagram each many
- * [-6] [-b SRC] [-w MS] DST ...              one unconnected socket, a datagram to each again [-6]
- * [-w MS] DST DST ...                  one UDP socket: connect, ask, AF_UNSPEC, next open KEY
- * tcp|udp [-6] [-b SRC] [-w MS] DST      keep a connected socket under a small number say KEY ask
- * over it once more close KEY
+ *   tcp   [-6] [-b SRC] [-w MS] [-c N] [-p US] DST  N connects one after the other, -p pause between
+ *   udp   [-6] [-b SRC] [-w MS] [-c N] DST           connected sockets, one datagram each
+ *   many  [-6] [-b SRC] [-w MS] DST ...              one unconnected socket, a datagram to each
+ *   again [-6] [-w MS] DST DST ...                   one UDP socket: connect, ask, AF_UNSPEC, next
+ *   open  KEY tcp|udp [-6] [-b SRC] [-w MS] DST      keep a connected socket under a small number
+ *   say   KEY                                        ask over it once more
+ *   close KEY
  *
  * -6: AF_INET6 sockets, IPv4 destinations v4-mapped. -w: patience, default 2000 ms.
  */
@@ -34,8 +35,11 @@ struct answer {
 	char getpeername[80], local[80];
 };
 
-static int kept[KEPT_N];
-static int kept_patience_ms[KEPT_N];
+/* A socket kept over commands; fd 0: none. */
+static struct {
+	int fd, patience_ms;
+	struct address to; /* of an unconnected one; length 0 otherwise */
+} kept[KEPT_N];
 
 static int wait_for(int fd, short events, int patience_ms)
 {
@@ -303,36 +307,69 @@ static void again(const struct request *r, struct address *to, int n)
 		close(fd);
 }
 
-static void keep(int key, const struct request *r, const struct address *to)
+/* Asks over a kept socket. Of an unconnected one, `getpeername` tells who answered. */
+static int ask_kept(int key, struct answer *a)
+{
+	int fd = kept[key].fd;
+	const struct address *to = &kept[key].to;
+	struct sockaddr_storage from;
+	socklen_t length = sizeof(from);
+
+	memset(a, 0, sizeof(*a));
+	errno = ENOTCONN;
+	if (!fd)
+		return fail(a, "send");
+	if (!to->length) {
+		names_of(fd, a);
+		return send(fd, "?", 1, MSG_NOSIGNAL) < 0    ? fail(a, "send")
+		       : !hear(fd, kept[key].patience_ms, a) ? fail(a, "receive")
+							     : 1;
+	}
+	if (sendto(fd, "?", 1, MSG_NOSIGNAL, (const struct sockaddr *)&to->storage, to->length) < 0)
+		return fail(a, "send");
+	if (!wait_for(fd, POLLIN, kept[key].patience_ms))
+		return fail(a, "receive");
+	/* Looks at the sender without taking the datagram. */
+	if (recvfrom(fd, NULL, 0, MSG_PEEK, (struct sockaddr *)&from, &length) < 0 ||
+	    !hear(fd, kept[key].patience_ms, a))
+		return fail(a, "receive");
+	format_address(&from, a->getpeername, sizeof(a->getpeername));
+	return 1;
+}
+
+static void close_kept(int key)
+{
+	if (kept[key].fd)
+		close(kept[key].fd);
+	memset(&kept[key], 0, sizeof(kept[key]));
+}
+
+static void keep(int key, int loose, const struct request *r, const struct address *to)
 {
 	struct answer a = {0};
 	int fd = make_socket(r, to);
 
-	if (kept[key])
-		close(kept[key]);
-	kept[key] = 0;
+	close_kept(key);
 	if (fd < 0) {
 		fail(&a, "socket");
-	} else if (!exchange(fd, r, to, &a) && !strcmp(a.step, "connect")) {
+	} else if (!loose && !exchange(fd, r, to, &a) && !strcmp(a.step, "connect")) {
 		close(fd);
 	} else {
-		kept[key] = fd;
-		kept_patience_ms[key] = r->patience_ms;
+		kept[key].fd = fd;
+		kept[key].patience_ms = r->patience_ms;
+		if (loose) {
+			kept[key].to = *to;
+			ask_kept(key, &a);
+		}
 	}
 	print_answer(&a);
 }
 
 static void say(int key)
 {
-	struct answer a = {0};
+	struct answer a;
 
-	errno = ENOTCONN;
-	if (!kept[key] || send(kept[key], "?", 1, MSG_NOSIGNAL) < 0)
-		fail(&a, "send");
-	else if (!hear(kept[key], kept_patience_ms[key], &a))
-		fail(&a, "receive");
-	else
-		names_of(kept[key], &a);
+	ask_kept(key, &a);
 	print_answer(&a);
 }
 
@@ -378,9 +415,7 @@ static void command(int argc, char **argv)
 		return;
 	}
 	if (!strcmp(verb, "close")) {
-		if (kept[key])
-			close(kept[key]);
-		kept[key] = 0;
+		close_kept(key);
 		printf("{}");
 		return;
 	}
@@ -401,7 +436,7 @@ static void command(int argc, char **argv)
 		exit(2);
 	}
 	if (!strcmp(verb, "open"))
-		keep(key, &r, &to[0]);
+		keep(key, !strcmp(argv[0], "loose"), &r, &to[0]);
 	else if (!strcmp(verb, "many"))
 		many(&r, to, n);
 	else if (!strcmp(verb, "again"))

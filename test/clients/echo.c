@@ -4,6 +4,8 @@
  * datagram gets one. The line is `NAME peer=ADDR:PORT`: who answered, and whom it saw.
  *
  * echo -n NAME -p PORT [-b ADDR] [-t] [-u]
+ * NAME @: over TCP it is called by the address and port at which it was reached, so one server can
+ * stand for thousands of backends.
  * Both families by one socket (::, so IPv4 peers show mapped) unless -b names an address (IPv6 in
  * brackets). -t: TCP only, -u: UDP only. Prints READY when both listen.
  */
@@ -31,30 +33,40 @@ static int listen_on(const struct address *at, int type)
 	return fd;
 }
 
-/* Peers of a dual-stack socket are printed as the IPv4 addresses they are. */
-static int line_for(const struct sockaddr_storage *peer, char *line, size_t size)
+/* Addresses of a dual-stack socket are printed as the IPv4 addresses they are. */
+static const char *plain_address(const struct sockaddr_storage *from, char *text, size_t size)
 {
-	char text[80];
-
-	format_address(peer, text, sizeof(text));
+	format_address(from, text, size);
 	if (!strncmp(text, "[::ffff:", 8) && strchr(text, '.')) {
 		char *close = strchr(text, ']');
 
-		*close = 0;
-		return snprintf(line, size, "%s peer=%s%s\n", name, text + 8, close + 1);
+		memmove(close, close + 1, strlen(close));
+		return text + 8;
 	}
-	return snprintf(line, size, "%s peer=%s\n", name, text);
+	return text;
+}
+
+static int line_for(const char *who, const struct sockaddr_storage *peer, char *line, size_t size)
+{
+	char text[80];
+
+	return snprintf(line, size, "%s peer=%s\n", who, plain_address(peer, text, sizeof(text)));
 }
 
 static void answer_connection(int fd)
 {
-	struct sockaddr_storage peer;
-	socklen_t length = sizeof(peer);
-	char line[128];
+	struct sockaddr_storage own, peer;
+	socklen_t length = sizeof(peer), own_length = sizeof(own);
+	char line[192], text[80];
+	const char *who = name;
 
-	if (!getpeername(fd, (struct sockaddr *)&peer, &length))
-		if (send(fd, line, (size_t)line_for(&peer, line, sizeof(line)), MSG_NOSIGNAL) < 0)
-			return; /* the client is gone: reading will tell */
+	if (getpeername(fd, (struct sockaddr *)&peer, &length) ||
+	    getsockname(fd, (struct sockaddr *)&own, &own_length))
+		return;
+	if (!strcmp(name, "@"))
+		who = plain_address(&own, text, sizeof(text));
+	if (send(fd, line, (size_t)line_for(who, &peer, line, sizeof(line)), MSG_NOSIGNAL) < 0)
+		return; /* the client is gone: reading will tell */
 }
 
 static void accept_all(int listener, int poller)
@@ -77,7 +89,7 @@ static void answer_datagrams(int fd)
 	char chunk[2048], line[128];
 
 	while (recvfrom(fd, chunk, sizeof(chunk), 0, (struct sockaddr *)&peer, &length) >= 0) {
-		int n = line_for(&peer, line, sizeof(line));
+		int n = line_for(name, &peer, line, sizeof(line));
 
 		sendto(fd, line, (size_t)n, MSG_NOSIGNAL, (struct sockaddr *)&peer, length);
 		length = sizeof(peer);

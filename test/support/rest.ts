@@ -14,8 +14,8 @@ export class ApiError extends Error {
 }
 
 export interface Rest {
-  request<T>(method: string, path: string, body?: unknown): Promise<T>
-  close(): void
+  readonly request: <T>(method: string, path: string, body?: unknown) => Promise<T>
+  readonly close: () => void
 }
 
 export interface RestOptions {

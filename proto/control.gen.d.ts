@@ -287,8 +287,8 @@ export interface WatchEventsResponse {
 
 export interface Event {
   readonly time: string
-  /** translate, reject, drop, pass. */
-  readonly kind: string
+  /** translate, reject, drop, pass. Not `kind`: JSON documents have one already. */
+  readonly verdict: string
   /** connect4, sendmsg6, … */
   readonly hook: string
   readonly reason: string

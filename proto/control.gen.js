@@ -4093,7 +4093,7 @@ export const fairlead = $root.fairlead = (() => {
             };
 
             Event.prototype.time = "";
-            Event.prototype.kind = "";
+            Event.prototype.verdict = "";
             Event.prototype.hook = "";
             Event.prototype.reason = "";
             Event.prototype.protocol = "";
@@ -4118,8 +4118,8 @@ export const fairlead = $root.fairlead = (() => {
                     throw $Error("max depth exceeded");
                 if (message.time != null && $Object.hasOwnProperty.call(message, "time") && message.time !== "")
                     writer.uint32(10).string(message.time);
-                if (message.kind != null && $Object.hasOwnProperty.call(message, "kind") && message.kind !== "")
-                    writer.uint32(18).string(message.kind);
+                if (message.verdict != null && $Object.hasOwnProperty.call(message, "verdict") && message.verdict !== "")
+                    writer.uint32(18).string(message.verdict);
                 if (message.hook != null && $Object.hasOwnProperty.call(message, "hook") && message.hook !== "")
                     writer.uint32(26).string(message.hook);
                 if (message.reason != null && $Object.hasOwnProperty.call(message, "reason") && message.reason !== "")
@@ -4194,9 +4194,9 @@ export const fairlead = $root.fairlead = (() => {
                             if (wireType !== 2)
                                 break;
                             if ((value = reader.stringVerify()).length)
-                                message.kind = value;
+                                message.verdict = value;
                             else
-                                delete message.kind;
+                                delete message.verdict;
                             continue;
                         }
                     case 3: {

@@ -17,11 +17,11 @@ const colourOf: Readonly<Record<string, 'red' | 'yellow' | 'green'>> = {
 /** Widths are fixed because nobody knows the rows to come. */
 function lineOf(event: Event, paint: Paint): string {
   const service = event.name === '' ? `id ${event.serviceId}` : `${event.namespace}/${event.name}`
-  const kind = event.kind.padEnd(9)
-  const colour = colourOf[event.kind]
+  const verdict = event.verdict.padEnd(9)
+  const colour = colourOf[event.verdict]
   const cells = [
     event.time.padEnd(27),
-    colour === undefined ? kind : paint(colour, kind),
+    colour === undefined ? verdict : paint(colour, verdict),
     event.hook.padEnd(12),
     event.reason.padEnd(19),
     event.protocol.padEnd(4),
@@ -35,7 +35,7 @@ function lineOf(event: Event, paint: Paint): string {
 
 const title = [
   'TIME'.padEnd(27),
-  'KIND'.padEnd(9),
+  'VERDICT'.padEnd(9),
   'HOOK'.padEnd(12),
   'REASON'.padEnd(19),
   'PROTOCOL'.slice(0, 4),

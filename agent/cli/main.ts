@@ -12,7 +12,7 @@ const { stdin, stdout, stderr, env } = process
 const leaving = new AbortController()
 
 /** `fairlead … | head` is no failure: nobody is left to tell anything. */
-stdout.on('error', (error) => {
+stdout.on('error', (error: Error) => {
   if (codeOf(error) === 'EPIPE') process.exit(0)
   stderr.write(`fairlead: write to stdout: ${error.message}\n`)
   process.exit(1)

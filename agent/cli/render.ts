@@ -12,7 +12,6 @@ export const none = '-'
 export const orNone = (text: string): string => (text === '' ? none : text)
 
 // A name from the cluster must not be able to speak to the terminal.
-// eslint-disable-next-line no-control-regex
 const controls = /[\u0000-\u001f\u007f-\u009f]/g
 
 /** Without characters that a terminal would obey. */
@@ -35,10 +34,16 @@ export function table<Row>(
   return cells.map((line) => `${line.map(pad).join('  ').trimEnd()}\n`).join('')
 }
 
+/** A line of `facts`; `tint` colours the value after it was cleaned. */
+export type Fact = readonly [key: string, value: string, tint?: (text: string) => string]
+
 /** `Key:  value` lines with aligned values. */
-export function facts(rows: readonly (readonly [string, string])[]): string {
+export function facts(rows: readonly Fact[]): string {
   const width = Math.max(...rows.map(([key]) => key.length)) + 2
-  return rows.map(([key, value]) => `${`${key}:`.padEnd(width)} ${clean(value)}\n`).join('')
+  const asIs = (text: string): string => text
+  return rows
+    .map(([key, value, tint = asIs]) => `${`${key}:`.padEnd(width)} ${tint(clean(value))}\n`)
+    .join('')
 }
 
 /** `45s`, `12m`, `3h5m`, `2d4h`: at most two units. */

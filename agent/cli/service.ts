@@ -4,7 +4,7 @@ import { frontendText, type Backend, type ServicePort } from '../api/view.ts'
 import { backendColumns } from './backend.ts'
 import { printDocument, printList, type Context } from './context.ts'
 import { fromAnybody } from './reach.ts'
-import { age, clean, facts, none, orNone, table, type Column, type Paint } from './render.ts'
+import { age, facts, none, orNone, table, type Column, type Paint } from './render.ts'
 import { exitCodes } from './report.ts'
 import { selectorOf } from './selector.ts'
 
@@ -51,9 +51,15 @@ export async function listServices(context: Context): Promise<number> {
   return exitCodes.ok
 }
 
+/** Those that differ between the backends of one service port. */
+const shortColumns = backendColumns.filter(({ title }) =>
+  ['ADDRESS', 'STATE', 'LOCAL', 'USED', 'ZONE', 'ID'].includes(title),
+)
+
 function describe(row: ServicePort, backends: readonly Backend[], paint: Paint): string {
   const { sync } = row
-  const state = sync.state === 'Error' ? paint('red', sync.state) : orNone(sync.state)
+  const state = [orNone(sync.state), sync.message].filter((part) => part !== '').join(': ')
+  const own = backends.filter((one) => one.serviceId === row.id)
   const head = facts([
     ['Service', `${orNone(row.namespace)}/${orNone(row.name)}`],
     ['Port', `${orNone(row.portName)} ${row.protocol} ${row.family}`],
@@ -62,12 +68,10 @@ function describe(row: ServicePort, backends: readonly Backend[], paint: Paint):
     ['Policy', `internal ${row.internalTrafficPolicy}, external ${row.externalTrafficPolicy}`],
     ['Affinity', affinityOf(row)],
     ['Connections', `${row.connections} (${row.rejects} rejected)`],
+    ['Sync', state, (text) => (sync.state === 'Error' ? paint('red', text) : text)],
+    ['Backends', own.length === 0 ? 'none' : String(own.length)],
   ])
-  const told = `Sync:        ${state}${sync.message === '' ? '' : `: ${clean(sync.message)}`}\n`
-  const own = backends.filter((one) => one.serviceId === row.id)
-  if (own.length === 0) return `${head}${told}Backends:    none\n`
-  const short = backendColumns.filter(({ title }) => /ADDRESS|STATE|LOCAL|ZONE|USED|ID/.test(title))
-  return `${head}${told}\n${table(short, own, true)}`
+  return own.length === 0 ? head : `${head}\n${table(shortColumns, own, true)}`
 }
 
 export async function getOneService(context: Context): Promise<number> {

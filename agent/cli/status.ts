@@ -55,7 +55,10 @@ function listed(title: string, lines: readonly string[]): string {
 
 function screen(status: Status, degraded: readonly string[], isTty: boolean, paint: Paint): string {
   const { datapath, sync, problems } = status
+  const isWell = degraded.length === 0
+  const state = isWell ? 'healthy' : `degraded (${degraded.length})`
   const head = facts([
+    ['State', state, (text) => paint(isWell ? 'green' : 'red', text)],
     ['Node', orNone(status.nodeName)],
     ['Agent', agentText(status, isTty)],
     ['Pins', `${datapath.bpffs}/v${datapath.schema}, socket-lb ${orNone(datapath.socketLb)}`],
@@ -65,13 +68,8 @@ function screen(status: Status, degraded: readonly string[], isTty: boolean, pai
     ['Lease', leaseText(status)],
     ['Bypass', status.bypass.isOn ? 'ON: nothing new is translated' : 'off'],
   ])
-  const state =
-    degraded.length === 0
-      ? paint('green', 'healthy')
-      : paint('red', `degraded (${degraded.length})`)
   const missing = datapath.features.filter((feature) => !feature.isAvailable)
   return [
-    `${'State:'.padEnd(8)} ${state}\n`,
     head,
     listed('Degraded', degraded),
     listed('Sources', status.sources.map(sourceText)),

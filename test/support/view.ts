@@ -91,7 +91,7 @@ export const frontendsMap: MapInfo = {
 
 export const rejected: Event = {
   time: '2026-01-01T00:00:00.000001Z',
-  kind: 'reject',
+  verdict: 'reject',
   hook: 'connect6',
   reason: 'no_endpoints',
   protocol: 'UDP',

@@ -36,8 +36,8 @@ export interface ClientOptions {
   readonly clock: Clock
 }
 
-/** Connects at the first question. Every question may throw FairleadError AGENT_UNREACHABLE. */
-export function connectControl({ path, timeout_ms, clock }: ClientOptions): View {
+/** The three ways to put a question: one answer, a stream, a stream's rows in one piece. */
+function asker({ path, timeout_ms, clock }: ClientOptions) {
   const client = new Client(`unix:${path}`, credentials.createInsecure(), {
     'grpc.max_receive_message_length': -1,
     'grpc.enable_retries': 0,
@@ -45,11 +45,12 @@ export function connectControl({ path, timeout_ms, clock }: ClientOptions): View
   const deadline = (): { deadline: number } => ({ deadline: clock.now_ms() + timeout_ms })
 
   function ask<A, B>(to: MethodDefinition<A, B>, request: A): Promise<B> {
+    const { requestSerialize, responseDeserialize } = to
     return new Promise((resolve, reject) => {
       client.makeUnaryRequest(
         to.path,
-        to.requestSerialize,
-        to.responseDeserialize,
+        requestSerialize,
+        responseDeserialize,
         request,
         deadline(),
         (error, response) => {
@@ -84,6 +85,12 @@ export function connectControl({ path, timeout_ms, clock }: ClientOptions): View
     }
     return rows
   }
+  return { ask, open, collect, close: () => client.close() }
+}
+
+/** Connects at the first question. Every question may throw FairleadError AGENT_UNREACHABLE. */
+export function connectControl(options: ClientOptions): View {
+  const { ask, open, collect, close } = asker(options)
   const m = controlMethods
   return {
     status: async () => (await ask(m.GetStatus, {})).status,
@@ -105,9 +112,9 @@ export function connectControl({ path, timeout_ms, clock }: ClientOptions): View
       const stop = (): void => call.cancel()
       signal.addEventListener('abort', stop, { once: true })
       if (signal.aborted) stop()
-      yield* eventsOf(call, signal, path)
+      yield* eventsOf(call, signal, options.path)
     },
-    close: () => client.close(),
+    close,
   }
 }
 

@@ -1,29 +1,7 @@
 /** The one table of commands: parser, help, completion and the usage tests are made of it. */
 import { agentFlags } from '../config.ts'
 import { exitCodes } from './report.ts'
-import type { Context } from './context.ts'
-
-export interface Option {
-  /** As commander wants it: `-o, --output <format>`. */
-  readonly flags: string
-  readonly help: string
-  readonly words?: readonly string[]
-  readonly fallback?: string
-}
-
-/** What live names a word can have. */
-export type Live = 'service' | 'map'
-
-export interface Command {
-  /** `['service', 'list']` */
-  readonly path: readonly string[]
-  readonly summary: string
-  readonly word?: { readonly name: string; readonly isNeeded: boolean; readonly help: string }
-  readonly complete?: Live
-  readonly options: readonly Option[]
-  readonly examples: readonly string[]
-  readonly run: (context: Context) => Promise<number>
-}
+import type { Command, Option } from './command.ts'
 
 const defaultOf = (name: string): string =>
   agentFlags.find((one) => one.name === name)?.fallback ?? ''

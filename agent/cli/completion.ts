@@ -2,7 +2,7 @@
 import { FairleadError } from '../errors.ts'
 import { everything } from '../api/view.ts'
 import { reach } from '../api/socket.ts'
-import { agentCommand, commands, type Command, type Live, type Option } from './commands.ts'
+import type { Command, Live, Option } from './command.ts'
 import type { Context } from './context.ts'
 import type { Io } from './io.ts'
 import { exitCodes } from './report.ts'
@@ -44,8 +44,6 @@ export async function printScript({ io, words }: Context): Promise<number> {
   return exitCodes.ok
 }
 
-const all: readonly Command[] = [agentCommand, ...commands]
-
 /** `-o, --output <format>` → its names, and whether a value follows. */
 function namesOf({ flags }: Option): { names: string[]; hasValue: boolean } {
   return { names: flags.match(/--?[a-z][a-z-]*/g) ?? [], hasValue: flags.includes('<') }
@@ -73,19 +71,24 @@ function flagNames(command: Command): string[] {
   return command.options.flatMap((option) => namesOf(option).names).filter((n) => n.length > 2)
 }
 
-/** The command that the words name, and how many of them do. */
-function commandOf(words: readonly string[]): Command | undefined {
+/** The command that the words name. */
+function commandOf(all: readonly Command[], words: readonly string[]): Command | undefined {
   return all.find(({ path }) => path.every((part, i) => words[i] === part))
 }
 
 /**
+ * @param all the table of commands
  * @param words from the first behind `fairlead` to the one under the cursor, that last, maybe ''
  * @returns a candidate each line
  */
-export async function complete(words: readonly string[], io: Io): Promise<string> {
+export async function complete(
+  all: readonly Command[],
+  words: readonly string[],
+  io: Io,
+): Promise<string> {
   const unfinished = words.at(-1) ?? ''
   const before = words.slice(0, -1)
-  const found = (await candidates(before, unfinished, io)).filter((one) =>
+  const found = (await candidates(all, before, unfinished, io)).filter((one) =>
     one.startsWith(unfinished),
   )
   return [...new Set(found)]
@@ -95,11 +98,12 @@ export async function complete(words: readonly string[], io: Io): Promise<string
 }
 
 async function candidates(
+  all: readonly Command[],
   before: readonly string[],
   unfinished: string,
   io: Io,
 ): Promise<readonly string[]> {
-  const command = commandOf(before)
+  const command = commandOf(all, before)
   if (command === undefined) {
     const next = all
       .filter(({ path }) => path.length > before.length && before.every((w, i) => path[i] === w))

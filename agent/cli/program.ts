@@ -3,7 +3,8 @@ import { Command as Program, CommanderError, Option as ProgramOption } from 'com
 import { FairleadError } from '../errors.ts'
 import { duration, integer, BadValue, path, type Reader } from '../values.ts'
 import { version } from '../version.ts'
-import { agentCommand, commands, type Command, type Option } from './commands.ts'
+import type { Command, Option } from './command.ts'
+import { agentCommand, commands } from './commands.ts'
 import { makeContext, type Flags } from './context.ts'
 import type { Io } from './io.ts'
 import { exitCodeTexts, exitCodes, report } from './report.ts'
@@ -122,7 +123,7 @@ export async function runCommand(words: readonly string[], io: Io): Promise<numb
     const [first, second] = words
     if (first === '__complete') {
       const { complete } = await import('./completion.ts')
-      await io.out(await complete(words.slice(1), io))
+      await io.out(await complete([agentCommand, ...commands], words.slice(1), io))
       return exitCodes.ok
     }
     if (first === 'help' && second === 'exit-codes') {

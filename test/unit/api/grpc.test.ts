@@ -106,7 +106,7 @@ describe('the control API', () => {
     const rows = await open(20_000).backends(everything)
     expect(rows.length).toBe(100_000)
     expect(rows[99_999]).toEqual(backends[99_999])
-  })
+  }, 30_000)
 
   test('an unknown map is no map, and an unknown Service is NOT_FOUND', async () => {
     await serve(fakeView())

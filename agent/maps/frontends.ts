@@ -32,7 +32,7 @@ export function rowKeyBytes(row: FrontendRow): Uint8Array {
 }
 
 export function readRow(row: FrontendRow): { key: FlFrontendKey; flags: number } {
-  scratch.latin1Write(row, 0)
+  scratch.write(row, 0, 'latin1')
   return { key: flFrontendKey.read(scratchView, 0), flags: scratchView.getUint32(keyChars, true) }
 }
 
@@ -47,7 +47,7 @@ export function pushFrontend(
   generation: number,
 ): void {
   const { row: at, values, keyBytes } = rows.push()
-  scratch.latin1Write(row, 0)
+  scratch.write(row, 0, 'latin1')
   keyBytes.set(scratch.subarray(0, keyChars), at * keyChars)
   const seal = { keyHash: keyHash(scratch, 0, keyChars), generation }
   flFrontend.write(values, at * flFrontend.size, {
@@ -61,7 +61,7 @@ export function pushFrontend(
 /** Pushes the key alone, for a batch of deletions. */
 export function pushFrontendKey(rows: RowBuffer, row: FrontendRow): void {
   const { row: at, keyBytes } = rows.push()
-  scratch.latin1Write(row, 0)
+  scratch.write(row, 0, 'latin1')
   keyBytes.set(scratch.subarray(0, keyChars), at * keyChars)
 }
 

@@ -218,13 +218,14 @@ function readCreation_s(value: unknown): number {
   return Number.isNaN(parsed_ms) ? 0 : Math.trunc(parsed_ms / 1000)
 }
 
+/** Undefined if it should have a VIP and has none that may be served. */
 export function projectService(
   ref: ObjectRef,
   fields: Fields,
   metadata: Fields,
   labels: Fields,
   findings: Findings,
-): Service {
+): Service | undefined {
   const spec = findings.fields(fields['spec'], 'spec')
   const types = ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'] as const
   const policies = ['Cluster', 'Local'] as const
@@ -235,8 +236,11 @@ export function projectService(
   const isHeadless = spec['clusterIP'] === 'None' || listed[0] === 'None'
   const hasVip = !isHeadless && type !== 'ExternalName'
   const clusterIps = hasVip ? readClusterIps(spec, listed, findings) : []
-  if (hasVip && clusterIps.length === 0 && listed.length === 0 && !spec['clusterIP']) {
-    findings.add('MissingField', 'spec.clusterIP is missing', 'give the Service its clusterIP')
+  if (hasVip && clusterIps.length === 0) {
+    if (listed.length === 0 && (spec['clusterIP'] ?? '') === '') {
+      findings.add('MissingField', 'spec.clusterIP is missing', 'give the Service its clusterIP')
+    }
+    return undefined
   }
   const proxyName = labels[proxyNameLabel]
   return {

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { get } from 'node:http'
 import { join } from 'node:path'
-import { repository } from '../support/parts.ts'
+import { agentEntry } from '../support/agent.ts'
 import { type Child, mustRun, start } from '../support/process.ts'
 import { eventually } from '../support/eventually.ts'
 import {
@@ -14,8 +14,6 @@ import {
   unmountBelow,
 } from '../support/run.ts'
 import { defer } from './belongings.ts'
-
-export const agentBundle = join(repository, 'dist', 'agent.mjs')
 
 export interface InstanceOptions {
   readonly name: string
@@ -48,7 +46,7 @@ export interface Instance {
 
 /** Undefined: the agent can be run; else what is missing. */
 export function lacksAgent(): string | undefined {
-  if (!existsSync(agentBundle)) return 'dist/agent.mjs is missing (npm run build)'
+  if (!existsSync(agentEntry())) return `${agentEntry()} is missing (npm run build)`
   return mountedCgroupRoot() === undefined ? 'no cgroup v2 is mounted' : undefined
 }
 
@@ -106,10 +104,11 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
   for (const part of ['agent', 'pod']) mkdirSync(join(cgroup, part), { recursive: true })
   const [healthz, metrics, probe] = [await freePort(), await freePort(), await freePort()]
   const pins = ['--bpffs', join(bpffs, 'fairlead'), '--cgroup', cgroup, '--run-dir', run]
+  const loader = agentEntry().endsWith('.ts') ? ['--import', 'tsx'] : []
   const child = start(
     [
       ...(cpu === undefined ? [] : ['taskset', '-c', String(cpu)]),
-      ...[node, ...nodeFlags, agentBundle],
+      ...[node, ...nodeFlags, ...loader, agentEntry()],
       ...pins,
       ...['--node-name', 'bench'],
       ...['--healthz-bind-address', `127.0.0.1:${healthz}`],

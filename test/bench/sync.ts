@@ -132,7 +132,7 @@ async function floor(replay: Replay): Promise<{ cpu_ms: number; wall_ms: number 
   }
 }
 
-/** The same number of map entries, written in batches by C. CPU, ms. */
+/** The same number of map entries, written in batches by `fill.c`. CPU, ms. */
 async function fill(): Promise<number> {
   const sizes = [servicesN, endpointsN, servicesN + endpointsN].map(String)
   const program = await benchTool('fill')

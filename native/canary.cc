@@ -18,26 +18,24 @@ constexpr int optionNetnsCookie = 71; // SO_NETNS_COOKIE, since 5.14
 constexpr uint16_t discardPort = 9;
 
 struct Destination {
-	int family;
-	const char *text;
 	socklen_t bytes;
 	sockaddr_storage address;
 };
 
-Destination destinationOf(int family)
+Destination destinationOf(int family, const char *text)
 {
-	Destination to = { family, family == AF_INET ? "192.0.0.8" : "100::1", 0, {} };
+	Destination to = {};
 	if (family == AF_INET) {
 		auto *v4 = reinterpret_cast<sockaddr_in *>(&to.address);
 		v4->sin_family = AF_INET;
 		v4->sin_port = htons(discardPort);
-		inet_pton(AF_INET, to.text, &v4->sin_addr);
+		inet_pton(AF_INET, text, &v4->sin_addr);
 		to.bytes = sizeof(*v4);
 	} else {
 		auto *v6 = reinterpret_cast<sockaddr_in6 *>(&to.address);
 		v6->sin6_family = AF_INET6;
 		v6->sin6_port = htons(discardPort);
-		inet_pton(AF_INET6, to.text, &v6->sin6_addr);
+		inet_pton(AF_INET6, text, &v6->sin6_addr);
 		to.bytes = sizeof(*v6);
 	}
 	return to;
@@ -69,13 +67,19 @@ Fd markedSocket(int family, uint32_t mark)
 // not count: the hooks ran before there was a route to look for.
 int sing(int family, uint32_t mark)
 {
-	const Destination to = destinationOf(family);
+	const Destination to = destinationOf(family, family == AF_INET ? "192.0.0.8" : "100::1");
 	const sockaddr *address = reinterpret_cast<const sockaddr *>(&to.address);
 	const Fd connected = markedSocket(family, mark);
 	if (!connected.isOpen()) {
 		return errno;
 	}
-	connect(connected.get(), address, to.bytes);
+	if (connect(connected.get(), address, to.bytes) != 0 && family == AF_INET6) {
+		// getpeername has a hook only on what is connected. A node without a route for IPv6
+		// still connects such a socket to an IPv4 destination.
+		const Destination mapped = destinationOf(AF_INET6, "::ffff:192.0.0.8");
+		connect(connected.get(), reinterpret_cast<const sockaddr *>(&mapped.address),
+			mapped.bytes);
+	}
 	sockaddr_storage peer;
 	socklen_t peerBytes = sizeof(peer);
 	getpeername(connected.get(), reinterpret_cast<sockaddr *>(&peer), &peerBytes);
@@ -95,7 +99,7 @@ Napi::Value canary(const Napi::CallbackInfo &info)
 	if (!mark) {
 		return Napi::Value();
 	}
-	for (const int family : { AF_INET, AF_INET6 }) {
+	for (const int family : {AF_INET, AF_INET6}) {
 		const int err = sing(family, *mark);
 		if (err && err != EAFNOSUPPORT) {
 			return throwErrno(env, err, "canary");

@@ -45,8 +45,8 @@ export interface Cluster {
   api<T>(method: string, path: string, body?: unknown): Promise<T>
   /** SIGKILL after the grace (default 3,000 ms; 0: a crash). */
   stopApiServer(grace_ms?: number): Promise<void>
-  /** Again on the same port and etcd; resolves when it is ready. */
-  startApiServer(): Promise<void>
+  /** Again on the same port and etcd, with other feature gates if given; resolves when it is ready. */
+  startApiServer(featureGates?: Readonly<Record<string, boolean>>): Promise<void>
   /** Forgets every old revision in etcd: a watch from one of them gets 410. */
   compact(): Promise<void>
   /** What a part wrote. */
@@ -194,8 +194,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     }
     rmSync(directory, { recursive: true, force: true })
   }
-  const startApiServer = async () => {
-    startPart('kube-apiserver', apiFlags(layout, options))
+  const startApiServer: Cluster['startApiServer'] = async (featureGates) => {
+    const gates = featureGates === undefined ? {} : { featureGates }
+    startPart('kube-apiserver', apiFlags(layout, { ...options, ...gates }))
     await waitReady()
   }
   const kubectl = (args: readonly string[], stdin?: string) =>

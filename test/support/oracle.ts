@@ -200,3 +200,36 @@ function addFamily(
     }
   }
 }
+
+/**
+ * How the maps differ from what is expected, a line each; none if they are equal. Every ClusterIP
+ * must also have its `any port` entry, which refuses ports that the Service lacks (N5).
+ */
+export function differences(
+  expected: ReadonlyMap<string, Expected>,
+  found: ReadonlyMap<string, Expected>,
+): string[] {
+  const lines: string[] = []
+  for (const [name, wanted] of expected) {
+    const actual = found.get(name)
+    if (actual === undefined) lines.push(`${name}: missing`)
+    else if (textOf(actual) !== textOf(wanted)) {
+      lines.push(`${name}: ${textOf(actual)}, expected ${textOf(wanted)}`)
+    }
+    const address = name.slice(0, name.lastIndexOf(':')).replace(/^\[|\]$/g, '')
+    if (!wanted.isExternal && !found.has(`${address} any port`))
+      lines.push(`${address}: no any port`)
+  }
+  for (const name of found.keys()) {
+    if (!expected.has(name) && !name.endsWith(' any port')) lines.push(`${name}: not expected`)
+  }
+  return lines
+}
+
+/** One comparable line, whatever else the object carries. */
+export function textOf(one: Expected): string {
+  const { isExternal, cluster, local, isInternalLocal, isExternalLocal, affinityTimeout_s } = one
+  const policies = `internal=${isInternalLocal ? 'Local' : 'Cluster'} external=${isExternalLocal ? 'Local' : 'Cluster'}`
+  const kind = isExternal ? 'external' : 'internal'
+  return `${kind} ${policies} affinity=${affinityTimeout_s} cluster=${cluster.join(',')} local=${local.join(',')}`
+}

@@ -54,6 +54,12 @@ export interface Config {
   }
   /** One of so many translations becomes an event; 0: none. */
   readonly eventSample: number
+  /** Ask the API server to stream the first list; off: LIST, as with servers that can't. */
+  readonly watchList: boolean
+  /** Ask for protobuf; off: JSON, at three times the CPU. */
+  readonly protobuf: boolean
+  /** Objects of one page of a LIST; 0: all at once. */
+  readonly pageLimit: number
   readonly verbosity: number
   readonly logFormat: 'json' | 'text'
 }
@@ -103,6 +109,15 @@ export const agentFlags: readonly Flag[] = [
   flag('max-members', 'N', 'remembered backends', '262144'),
   flag('max-affinity', 'N', 'remembered clients', '65536'),
   flag('event-sample', 'N', 'one of N translations is an event; 0: none', '0'),
+  {
+    ...flag('watch-list', 'on|off', 'let the API server stream the first list', 'on'),
+    words: onOff,
+  },
+  {
+    ...flag('protobuf', 'on|off', 'speak protobuf with the API server, not JSON', 'on'),
+    words: onOff,
+  },
+  flag('page-limit', 'N', 'objects of one page of a LIST; 0: all at once', '0'),
   flag('log-format', 'json|text', 'lines on stderr', 'json'),
   { ...flag('v', 'N', 'verbosity: 0, 1, 2', '0'), words: ['0', '1', '2'] },
 ]
@@ -206,6 +221,9 @@ export function parseConfig(words: readonly string[], around: Surroundings = { h
       affinity: read('max-affinity', integer(64, 1 << 24)),
     }),
     eventSample: read('event-sample', integer(0, 2 ** 32 - 1)),
+    watchList: read('watch-list', oneOf(...onOff)) === 'on',
+    protobuf: read('protobuf', oneOf(...onOff)) === 'on',
+    pageLimit: read('page-limit', integer(0, 100_000)),
     verbosity: read('v', integer(0, 10)),
     logFormat: read('log-format', oneOf(...formats)),
   }

@@ -86,7 +86,12 @@ const isUsed = ({ localN, clusterOffset, clusterN }: RegionHeader, offset: numbe
 const stateText = (state: number): string =>
   state === flBackendState.terminating ? 'terminating' : 'active'
 
-function servicePort(region: Region, found: Found | undefined, naming: Naming, maps: Stats): ServicePort {
+function servicePort(
+  region: Region,
+  found: Found | undefined,
+  naming: Naming,
+  maps: Stats,
+): ServicePort {
   const { id, header, backends } = region
   const policy = (flag: number): string => ((header.flags & flag) !== 0 ? 'Local' : 'Cluster')
   const count = (test: (backend: MapBackend) => boolean): number => backends.filter(test).length

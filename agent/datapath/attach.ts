@@ -53,7 +53,12 @@ function attachHook(datapath: Datapath, cgroup: string, hook: CgroupHook): Attac
   else old.update(program)
   const { id, programId } = link.info()
   link.close()
-  return { program: name, programId, linkId: id, how: moved ? 'moved' : old ? 'updated' : 'attached' }
+  return {
+    program: name,
+    programId,
+    linkId: id,
+    how: moved ? 'moved' : old ? 'updated' : 'attached',
+  }
 }
 
 export function attachSockets(datapath: Datapath, cgroup: string): Attachment[] {

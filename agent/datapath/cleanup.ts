@@ -1,5 +1,6 @@
 /** `fairlead cleanup`: every link and pin of ours goes, of every schema, and nothing else. */
 import { existsSync, rmdirSync, rmSync } from 'node:fs'
+import { codeOf } from '../errors.ts'
 import { detachSockets } from './attach.ts'
 import { lockPins } from './lock.ts'
 import { pinnedNames, pinnedSchemas, pinsIn } from './pins.ts'
@@ -8,20 +9,29 @@ export interface CleanupOptions {
   readonly bpffs: string
 }
 
-/** One line for each thing removed. Throws PinsInUse while an agent runs on these pins. */
+/** One line for each thing removed. Throws AGENT_RUNNING while an agent runs on these pins. */
 export function cleanup(options: CleanupOptions): Promise<string[]> {
   const { bpffs } = options
   if (!existsSync(bpffs)) return Promise.resolve([])
   const lock = lockPins(bpffs)
   try {
     const removed = pinnedSchemas(bpffs).flatMap((schema) => removeSchema(bpffs, schema))
-    // Ours only if nothing else lies in it.
-    if (pinnedNames(bpffs).length === 0) rmdirSync(bpffs)
+    removeIfOurs(bpffs)
     return Promise.resolve(removed)
   } catch (error) {
     return Promise.reject(error instanceof Error ? error : new Error(String(error)))
   } finally {
     lock.close()
+  }
+}
+
+/** Ours only if nothing else lies in it, and it is not where the bpffs itself is mounted. */
+function removeIfOurs(bpffs: string): void {
+  if (pinnedNames(bpffs).length > 0) return
+  try {
+    rmdirSync(bpffs)
+  } catch (error) {
+    if (codeOf(error) !== 'EBUSY') throw error
   }
 }
 

@@ -52,7 +52,11 @@ const socketLbValues: Readonly<Record<SocketLb, number>> = {
   off: flSocketLb.off,
 }
 
-function setKnobs(object: BpfObject, options: LoadOptions, features: readonly FeatureProbe[]): void {
+function setKnobs(
+  object: BpfObject,
+  options: LoadOptions,
+  features: readonly FeatureProbe[],
+): void {
   const has = (name: string): boolean => features.some((f) => f.name === name && f.available)
   object.setKnob('socket_lb', Uint8Array.of(socketLbValues[options.socketLb]))
   object.setKnob('has_set_retval', Uint8Array.of(has('set_retval') ? 1 : 0))
@@ -60,7 +64,11 @@ function setKnobs(object: BpfObject, options: LoadOptions, features: readonly Fe
 }
 
 /** Pinned maps are used again; their contents are what serves while the agent is away. */
-function reuseOrSize(object: BpfObject, options: LoadOptions, reused: Map<string, BpfMap>): string[] {
+function reuseOrSize(
+  object: BpfObject,
+  options: LoadOptions,
+  reused: Map<string, BpfMap>,
+): string[] {
   const resized: string[] = []
   for (const name of mapNames) {
     const size = options.sizes[name]

@@ -13,6 +13,7 @@ import { dial, proxyFor } from './dial.ts'
 import { aborted, alien, badCredentials, httpFailure, silent, unreachable } from './failure.ts'
 import { TransportError } from './failure.ts'
 import type { Attempt, Failure, Result } from './failure.ts'
+import { linked } from './linked.ts'
 import { Session } from './session.ts'
 import type { Head } from './session.ts'
 
@@ -58,6 +59,7 @@ export interface Answer {
 const errorBodyBytes = 16 * 1024
 
 export class ApiClient {
+  readonly credentials: Credentials
   readonly #options: ClientOptions
   readonly #answerTimeout_ms: number
   readonly #clock: Clock
@@ -69,6 +71,7 @@ export class ApiClient {
 
   constructor(options: ClientOptions) {
     this.#options = options
+    this.credentials = options.credentials
     this.#answerTimeout_ms = options.answerTimeout_ms ?? 10_000
     this.#clock = options.clock ?? systemClock
   }
@@ -87,7 +90,7 @@ export class ApiClient {
 
   #tokenOrNone(): string {
     try {
-      return this.#options.credentials.token()
+      return this.credentials.token()
     } catch {
       return ''
     }
@@ -99,9 +102,9 @@ export class ApiClient {
     const waits_ms = request.answerTimeout_ms ?? this.#answerTimeout_ms
     const callOff = this.#clock.after(waits_ms, () => timer.abort())
     // The signal of the wait alone; the stream that comes of it lives by the request's own.
-    const wait = AbortSignal.any([request.signal, this.#stop.signal, timer.signal])
+    const wait = linked(request.signal, this.#stop.signal, timer.signal)
     try {
-      const head = await this.#send(request, attempt, wait)
+      const head = await this.#send(request, attempt, wait.signal)
       callOff()
       if (head.status >= 200 && head.status < 300) {
         return { ok: true, value: this.#answer(head, attempt, request.signal) }
@@ -112,6 +115,7 @@ export class ApiClient {
       return { ok: false, failure: this.#explain(error, attempt, request, timer.signal, waits_ms) }
     } finally {
       callOff()
+      wait.unlink()
     }
   }
 
@@ -123,14 +127,15 @@ export class ApiClient {
   }
 
   #attempt(what: string): Attempt {
-    const { credentials } = this.#options
+    const { credentials } = this
     const servers = credentials.servers()
     const server = servers[this.#turn % servers.length]
     return { what, server: server?.origin ?? 'no server', origin: credentials.origin }
   }
 
   async #send(request: Request, attempt: Attempt, wait: AbortSignal): Promise<Head> {
-    const { credentials, userAgent } = this.#options
+    const { credentials } = this
+    const { userAgent } = this.#options
     const token = credentials.token()
     const headers: OutgoingHttpHeaders = {
       accept: request.accept,
@@ -152,28 +157,31 @@ export class ApiClient {
 
   /** A session, or a socket of HTTP/1.1 for the caller alone. */
   async #connect(wait: AbortSignal): Promise<Session | Socket> {
-    const { version } = this.#options.credentials.tls()
+    const { version } = this.credentials.tls()
     if (this.#session?.isUsable(version)) return this.#session
-    if (this.protocol === 'http/1.1') return this.#dial()
-    const isFirst = this.#dialing === undefined
-    this.#dialing ??= this.#dial().finally(() => {
-      this.#dialing = undefined
-    })
+    if (this.protocol === 'http/1.1') return mine(this.#dial(), wait)
+    if (this.#dialing === undefined) {
+      this.#dialing = this.#dial().finally(() => {
+        this.#dialing = undefined
+      })
+      return mine(this.#dialing, wait)
+    }
     const link = await raced(this.#dialing, wait)
-    return link instanceof Session || isFirst ? link : this.#dial()
+    return link instanceof Session ? link : mine(this.#dial(), wait)
   }
 
   async #dial(): Promise<Session | Socket> {
-    const { credentials, env } = this.#options
+    const { credentials } = this
+    const { env } = this.#options
     const tls = credentials.tls()
     const servers = credentials.servers()
     const url = servers[this.#turn % servers.length] as URL
     const proxy = proxyFor(url, credentials.proxyUrl, env ?? process.env)
     const timer = new AbortController()
     const callOff = this.#clock.after(this.#answerTimeout_ms, () => timer.abort(new DialTimeout()))
+    const either = linked(this.#stop.signal, timer.signal)
     try {
-      const signal = AbortSignal.any([this.#stop.signal, timer.signal])
-      const { socket, isHttp2 } = await dial(url, tls, proxy, signal)
+      const { socket, isHttp2 } = await dial(url, tls, proxy, either.signal)
       this.protocol = isHttp2 ? 'h2' : 'http/1.1'
       if (!isHttp2) return socket
       // An older session serves its streams to their end, with the certificate it was made with.
@@ -190,6 +198,7 @@ export class ApiClient {
       throw error
     } finally {
       callOff()
+      either.unlink()
     }
   }
 
@@ -197,9 +206,9 @@ export class ApiClient {
     return {
       status: head.status,
       contentType: head.contentType,
-      body: chunksOf(head, attempt, AbortSignal.any([signal, this.#stop.signal])),
+      body: chunksOf(head, attempt, signal, this.#stop.signal),
       alien: async () => {
-        const body = await beginningOf(head, attempt, signal, this.#answerTimeout_ms)
+        const body = await this.#beginning(head, attempt, signal)
         return alien(attempt, head.status, head.contentType, body)
       },
       lastProof_ms: head.lastProof_ms,
@@ -207,15 +216,35 @@ export class ApiClient {
   }
 
   async #refusal(head: Head, attempt: Attempt, signal: AbortSignal): Promise<Failure> {
-    const body = await beginningOf(head, attempt, signal, this.#answerTimeout_ms)
-    if (head.status === 401) this.#options.credentials.refused()
+    const body = await this.#beginning(head, attempt, signal)
+    if (head.status === 401) this.credentials.refused()
     // Another server of the list may be better.
     if (head.status >= 500) this.#leaveServer()
     return httpFailure(attempt, { ...head, body })
   }
 
+  /** What an error answer says: its first bytes, whatever became of the rest. */
+  async #beginning(head: Head, attempt: Attempt, signal: AbortSignal): Promise<Buffer> {
+    const chunks: Buffer[] = []
+    let length = 0
+    const timer = new AbortController()
+    const callOff = this.#clock.after(this.#answerTimeout_ms, () => timer.abort())
+    try {
+      for await (const chunk of chunksOf(head, attempt, signal, this.#stop.signal, timer.signal)) {
+        chunks.push(chunk)
+        length += chunk.length
+        if (length > errorBodyBytes) break
+      }
+    } catch {
+      // The status line has been heard; a cut explanation is no news.
+    } finally {
+      callOff()
+    }
+    return Buffer.concat(chunks)
+  }
+
   #leaveServer(): void {
-    if (this.#options.credentials.servers().length < 2) return
+    if (this.credentials.servers().length < 2) return
     this.#turn++
     this.#session?.retire()
     this.#session = undefined
@@ -260,6 +289,22 @@ async function raced<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   }
 }
 
+/** As `raced`; a socket that comes too late is closed, since nobody else has it. */
+async function mine(
+  dialing: Promise<Session | Socket>,
+  wait: AbortSignal,
+): Promise<Session | Socket> {
+  try {
+    return await raced(dialing, wait)
+  } catch (error) {
+    const close = (link: Session | Socket): void => {
+      if (!(link instanceof Session)) link.destroy()
+    }
+    void dialing.then(close, () => undefined)
+    throw error
+  }
+}
+
 function sendHttp1(
   socket: Socket,
   request: Request,
@@ -299,9 +344,10 @@ function sendHttp1(
 async function* chunksOf(
   head: Head,
   attempt: Attempt,
-  signal: AbortSignal,
+  ...signals: readonly AbortSignal[]
 ): AsyncGenerator<Buffer, void, undefined> {
   const { body } = head
+  const { signal, unlink } = linked(...signals)
   const onAbort = (): void => void body.destroy()
   signal.addEventListener('abort', onAbort)
   if (signal.aborted) onAbort()
@@ -313,29 +359,7 @@ async function* chunksOf(
   } catch (error) {
     throw new TransportError(signal.aborted ? aborted(attempt) : unreachable(attempt, error))
   } finally {
-    signal.removeEventListener('abort', onAbort)
+    unlink()
     body.destroy()
   }
-}
-
-/** What an error answer says: its first bytes, whatever became of the rest. */
-async function beginningOf(
-  head: Head,
-  attempt: Attempt,
-  signal: AbortSignal,
-  timeout_ms: number,
-): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  let length = 0
-  const limited = AbortSignal.any([signal, AbortSignal.timeout(timeout_ms)])
-  try {
-    for await (const chunk of chunksOf(head, attempt, limited)) {
-      chunks.push(chunk)
-      length += chunk.length
-      if (length > errorBodyBytes) break
-    }
-  } catch {
-    // The status line has been heard; a cut explanation is no news.
-  }
-  return Buffer.concat(chunks)
 }

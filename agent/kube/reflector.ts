@@ -70,6 +70,9 @@ const shortWatch_ms = 1000
 /** Streams in a row that can't be decoded before protobuf is given up, and again before a list. */
 const decodeErrorsInRow = 3
 
+/** What API servers say of a version from the future. */
+const tooLarge = /Too large resource version/
+
 export class Reflector {
   readonly counters: Counters = {
     lists: 0,
@@ -138,9 +141,13 @@ export class Reflector {
 
   /** One list, or one watch from beginning to end, or both as a WatchList. */
   async #round(signal: AbortSignal): Promise<Outcome> {
-    const { clock } = this.#options
+    const { clock, log, timing } = this.#options
     try {
       if (!this.#needsList) return await this.#watch(signal, false)
+      if (this.#intake.mustConfirm) {
+        log.warn({ kind: this.#kind }, 'a list lacks most objects: asking once more')
+        await clock.sleep(timing.confirmAfter_ms, signal)
+      }
       await clock.sleep(this.#budget.take(clock.monotonic_ms()), signal)
       if (signal.aborted) return goOn
       this.counters.lists++
@@ -177,7 +184,9 @@ export class Reflector {
   /** Of a request that was refused, or a stream that broke. */
   #failed(failure: Failure): Outcome {
     if (failure.kind === 'aborted') return goOn
-    if (failure.status === 410) return { then: 'list', isExpired: true, why: failure.message }
+    // The second: etcd was restored from a backup and counts from further back than we do.
+    const isLost = failure.status === 410 || tooLarge.test(failure.message)
+    if (isLost) return { then: 'list', isExpired: true, why: failure.message }
     if (failure.status === 406) this.#isProtobuf = false
     return retry(failure.message, failure.retryAfter_s)
   }
@@ -200,7 +209,8 @@ export class Reflector {
       if ('then' in page) return page
       meta = page
     } while (meta.next !== '')
-    return this.#listed(meta.resourceVersion, signal)
+    this.#completed(meta.resourceVersion)
+    return goOn
   }
 
   async #page(path: string, signal: AbortSignal): Promise<ListMeta | Outcome> {
@@ -233,19 +243,7 @@ export class Reflector {
     }
   }
 
-  /** A whole list is in. Whether it counts is the intake's to say (F07). */
-  async #listed(version: string, signal: AbortSignal): Promise<Outcome> {
-    const { clock, log, timing } = this.#options
-    if (this.#completed(version)) return goOn
-    log.warn(
-      { kind: this.#kind },
-      'a list lacks most objects: asking once more before believing it',
-    )
-    await clock.sleep(timing.confirmAfter_ms, signal)
-    return goOn
-  }
-
-  /** False if the list needs another one to confirm it. */
+  /** A whole list is in. False if it needs another one to confirm it (F07). */
   #completed(version: string): boolean {
     const lacking = this.#intake.complete()
     if (lacking > 0) {

@@ -90,7 +90,7 @@ export class Session {
         reject(new Error('given up'))
       }
       wait.addEventListener('abort', onAbort)
-      stream.on('error', (error) => reject(this.#why ?? error))
+      stream.on('error', (error: Error) => reject(this.#why ?? error))
       stream.on('close', () => {
         wait.removeEventListener('abort', onAbort)
         reject(this.#why ?? new Error('the server closed the connection without an answer'))

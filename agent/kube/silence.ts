@@ -1,5 +1,6 @@
 /** Notices that a stream went quiet, and ends it: a watchdog fed by every chunk. */
 import type { Clock } from '../clock.ts'
+import { linked } from './linked.ts'
 
 export interface Silence {
   /** Aborts when nothing was heard for too long, or with the outer signal. */
@@ -18,6 +19,7 @@ export function listenFor(limit_ms: number, outer: AbortSignal, clock: Clock): S
   let limit = limit_ms
   let last_ms = clock.monotonic_ms()
   let isOver = false
+  const both = linked(outer, controller.signal)
   // One timer for the whole stream: a timer per chunk would be the busiest thing in a full sync.
   const check = (): void => {
     const left_ms = last_ms + limit - clock.monotonic_ms()
@@ -30,7 +32,7 @@ export function listenFor(limit_ms: number, outer: AbortSignal, clock: Clock): S
   }
   let callOff = clock.after(limit, check)
   return {
-    signal: AbortSignal.any([outer, controller.signal]),
+    signal: both.signal,
     isOver: () => isOver,
     heard: () => {
       last_ms = clock.monotonic_ms()
@@ -40,6 +42,9 @@ export function listenFor(limit_ms: number, outer: AbortSignal, clock: Clock): S
       callOff()
       if (!isOver) callOff = clock.after(limit, check)
     },
-    end: () => callOff(),
+    end: () => {
+      callOff()
+      both.unlink()
+    },
   }
 }

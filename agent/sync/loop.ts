@@ -157,6 +157,11 @@ export class Sync {
     return this.#isInitialDone && waiting_n === 0 && !this.#quarantine.isBusy
   }
 
+  /** True while regions or ids wait for a barrier. */
+  get isReclaiming(): boolean {
+    return this.#quarantine.isBusy
+  }
+
   stateOf(key: ObjectKey): { state: 'Pending' | 'Done' | 'Error'; message: string } {
     const message = this.#retries.messageOf(key)
     if (message !== undefined) return { state: 'Error', message }

@@ -237,7 +237,7 @@ export function projectService(
   const hasVip = !isHeadless && type !== 'ExternalName'
   const clusterIps = hasVip ? readClusterIps(spec, listed, findings) : []
   if (hasVip && clusterIps.length === 0) {
-    if (listed.length === 0 && (spec['clusterIP'] ?? '') === '') {
+    if ([spec['clusterIP'] ?? '', ...listed].every((ip) => ip === '')) {
       findings.add('MissingField', 'spec.clusterIP is missing', 'give the Service its clusterIP')
     }
     return undefined

@@ -1,8 +1,8 @@
 # The addon. native/build.mjs is what calls node-gyp, with libbpf_* pointing at the pinned static
-# libbpf (or at Debian's dynamic one). With asan=1 the same sources also become build/Asan/fairlead.node.
+# libbpf (or at Debian's dynamic one). With is_sanitized=1 the same sources also become build/Asan/fairlead.node.
 {
   'variables': {
-    'asan%': 0,
+    'is_sanitized%': 0,
     'libbpf_include%': '/usr/include',
     'libbpf_link%': '-lbpf',
   },
@@ -31,15 +31,16 @@
     },
   ],
   'conditions': [
-    ['asan==1', {
+    ['is_sanitized==1', {
       'targets': [
         {
           'target_name': 'fairlead_asan',
           'product_name': 'fairlead',
           'product_dir': '<(PRODUCT_DIR)/../Asan',
           'libraries': ['<(libbpf_link)', '-lelf', '-lz'],
-          'ldflags': ['-fsanitize=address,undefined', '-Wl,--exclude-libs,ALL'],
-          'cflags': ['-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize=vptr', '-fno-omit-frame-pointer'],
+          'ldflags': ['-fsanitize=address', '-Wl,--exclude-libs,ALL'],
+          'cflags': ['-O1', '-g1', '-fsanitize=address', '-fno-omit-frame-pointer'],
+          'configurations': {'Release': {'cflags!': ['-O3']}},
         },
       ],
     }],

@@ -12,6 +12,7 @@ import {
   readFileSync,
   readdirSync,
   realpathSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -75,6 +76,31 @@ function nodeGyp(headers, ...args) {
   }
 }
 
+/**
+ * Runs `work` while no other build of this checkout does: they share node-gyp's makefiles. A lock
+ * left by a build that died is taken over.
+ */
+function alone(work) {
+  const lock = join(root, 'build', '.lock')
+  mkdirSync(dirname(lock), { recursive: true })
+  for (;;) {
+    try {
+      writeFileSync(lock, String(process.pid), { flag: 'wx' })
+      break
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error
+      const pid = existsSync(lock) ? readFileSync(lock, 'utf8') : ''
+      if (pid !== '' && !existsSync(`/proc/${pid}`)) rmSync(lock, { force: true })
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100)
+    }
+  }
+  try {
+    work()
+  } finally {
+    rmSync(lock, { force: true })
+  }
+}
+
 function main() {
   const library = libbpf()
   if (library.kind === 'debian') {
@@ -88,7 +114,7 @@ function main() {
     headers,
     'configure',
     '--',
-    `-Dasan=${asan ? 1 : 0}`,
+    `-Dis_sanitized=${asan ? 1 : 0}`,
     `-Dlibbpf_include=${library.include}`,
     `-Dlibbpf_link=${library.link}`,
   )
@@ -100,7 +126,7 @@ function main() {
 }
 
 try {
-  main()
+  alone(main)
 } catch (error) {
   process.stderr.write(`addon: ${error.message}\n`)
   process.exitCode = 1

@@ -3,6 +3,9 @@ import { reasonTexts } from '../maps/abi.gen.ts'
 import type { MapName } from '../maps/abi.gen.ts'
 import { mapLayouts, flSchema } from '../maps/abi.gen.ts'
 import { metaOf } from '../maps/meta.ts'
+import { readRegion } from '../maps/regions.ts'
+import { listServices } from '../maps/services.ts'
+import type { Maps } from '../maps/table.ts'
 import type { Meta } from '../maps/meta.ts'
 import { dumpMap } from '../maps/text.ts'
 import { bootTime_ns } from '../datapath/boot-time.ts'
@@ -33,6 +36,14 @@ export function isMapName(name: string): name is MapName {
   return name in mapLayouts
 }
 
+/** The slots in use, as the agent would count them: regions that a service points to. */
+function usedOf(maps: Maps, name: MapName): number | undefined {
+  if (name !== 'services' && name !== 'backends') return undefined
+  const rows = [...listServices(maps.services)]
+  if (name === 'services') return rows.length
+  return rows.reduce((n, { region }) => n + 1 + readRegion(maps.backends, region).totalN, 0)
+}
+
 function statusOf({ pins, maps, open }: PinnedMaps, bpffs: string): Status {
   const meta = metaOf(maps.meta)
   const hooks = reportHooks(pins)
@@ -47,7 +58,7 @@ function statusOf({ pins, maps, open }: PinnedMaps, bpffs: string): Status {
     startedAt: '',
     uptimeSeconds: 0,
     datapath: { schema: flSchema.version, bpffs, cgroup: '', socketLb: '', hooks, features: [] },
-    maps: reportMaps(open),
+    maps: reportMaps(open, (name) => usedOf(maps, name)),
     sync: { isInitialDone: false, lastAt: '', pending: 0, failed: [] },
     sources: [],
     listeners: [],
@@ -75,7 +86,7 @@ export function openPinned(bpffs: string): View {
     services,
     backends: (filter) => backendRows(maps, services(filter)),
     affinity: (filter) => affinityRows(maps, services(filter), bootTime_ns()),
-    mapList: () => reportMaps(open),
+    mapList: () => reportMaps(open, (name) => usedOf(maps, name)),
     mapDump: (name) => (isMapName(name) ? { name, lines: dumpMap(maps, name) } : undefined),
     bypass: () => ({ isOn: metaOf(maps.meta).isBypassed() }),
     // eslint-disable-next-line require-yield -- an interface's generator that can only refuse

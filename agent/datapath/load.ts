@@ -84,7 +84,8 @@ function reuseOrSize(
       resized.push(`${name}: ${maxEntries} entries are pinned, ${size} are asked for`)
     }
     checkLayout(name, map.layouts())
-    object.setMaxEntries(name, maxEntries)
+    // Socket storage has no size, and libbpf compares what has one with the pinned map's.
+    if (maxEntries > 0) object.setMaxEntries(name, maxEntries)
     object.reuseMap(name, map)
   }
   return resized

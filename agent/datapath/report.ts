@@ -54,8 +54,8 @@ const typeNames: Readonly<Record<number, string>> = {
 const hashTypes = new Set(['hash', 'lru_hash'])
 
 /**
- * `used` may tell what the agent knows without counting; a hash map is counted by reading all of
- * it, an array is as full as it is large.
+ * `used` tells what is known without counting; a hash map is counted by reading all of it. Arrays
+ * of fixed size are never full: 0.
  */
 export function reportMaps(
   open: (name: MapName) => BpfMap,
@@ -65,7 +65,7 @@ export function reportMaps(
     const map = open(name)
     const info = map.info()
     const type = typeNames[info.type] ?? String(info.type)
-    const counted = hashTypes.has(type) ? () => map.entries().count : () => info.maxEntries
+    const counted = hashTypes.has(type) ? () => map.entries().count : () => 0
     return {
       name,
       type,

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 
-import { Composer, isMap, isSeq, LineCounter, Parser } from 'yaml'
+import { Composer, isNode, LineCounter, Parser } from 'yaml'
 import type { CST, Document, YAMLError } from 'yaml'
 
 import type { ObjectRef, Problem } from '../model/objects.ts'
@@ -77,8 +77,9 @@ function uidOf(kind: string, namespace: string, name: string): string {
 function withDefaults(fields: Fields, kind: string): Fields {
   const metadata = isFields(fields['metadata']) ? { ...fields['metadata'] } : {}
   if (isKind(kind) && isNamespaced(kind)) metadata['namespace'] ??= 'default'
-  const namespace = String(metadata['namespace'] ?? '')
-  metadata['uid'] ??= uidOf(kind, namespace, String(metadata['name'] ?? ''))
+  const { namespace = '', name = '' } = metadata
+  // Of names that are no text nothing is used, so it does not matter what their uid is.
+  metadata['uid'] ??= uidOf(kind, JSON.stringify(namespace), JSON.stringify(name))
   const filled: Fields = { ...fields, metadata }
   if (kind === 'EndpointSlice' && Array.isArray(fields['ports'])) {
     filled['ports'] = fields['ports'].map((port: unknown) =>
@@ -102,7 +103,7 @@ function addObject(reading: Reading, value: unknown, line: number): void {
   const isRead =
     typeof kind === 'string' && isKind(kind) && (version === undefined || version === groups[kind])
   if (isRead && isFields(value)) {
-    reading.objects.push({ raw: withDefaults(value, kind) as RawObject, where })
+    reading.objects.push({ raw: withDefaults(value, kind), where })
     return
   }
   const what = version === undefined ? show(kind) : `${show(kind)} of ${show(version)}`
@@ -120,7 +121,7 @@ function addDocument(reading: Reading, document: Document, lines: LineCounter): 
   const value: unknown = document.toJS()
   if (value === null || value === undefined) return
   const lineOf = (node: unknown): number => {
-    const range = isMap(node) || isSeq(node) ? node.range : undefined
+    const range = isNode(node) ? node.range : undefined
     return lines.linePos(range?.[0] ?? document.range?.[0] ?? 0).line
   }
   const isList = isFields(value) && /List$/.test(String(value['kind'])) && 'items' in value

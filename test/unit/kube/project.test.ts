@@ -341,7 +341,7 @@ describe('anything', () => {
       fc.property(kinds, shape, odd, (kind, raw, metadata) => {
         const named = { metadata: { name: 'a', namespace: 'b', labels: metadata }, ...raw, kind }
         project(named as RawObject, '')
-        project(raw as RawObject, '')
+        project(raw, '')
         project(metadata as RawObject, '')
       }),
       { numRuns: 500 },

@@ -75,6 +75,10 @@ function isOwnerKey(key: ClaimKey): boolean {
   return key.length === 8
 }
 
+function isGuestKey(key: ClaimKey): boolean {
+  return key.length === 9
+}
+
 function compare(a: Claimant, b: Claimant): number {
   return a.createdAt_s - b.createdAt_s || compareText(a.uid, b.uid) || compareText(a.key, b.key)
 }
@@ -93,6 +97,8 @@ export class Claims {
   readonly #claimants = new Map<ObjectKey, Claimant>()
   /** The owner first. Nearly all have one claimant, who then stands without a list. */
   readonly #byKey = new Map<ClaimKey, Claimant | Claimant[]>()
+  /** Claims by guests; none in most clusters, which saves a look for each ClusterIP. */
+  #guests_n = 0
 
   /**
    * Replaces what a Service claims; `undefined`: nothing any more. Adds to `affected` the other
@@ -163,6 +169,7 @@ export class Claims {
   }
 
   #take(key: ClaimKey, claimant: Claimant, affected: Set<ObjectKey>): void {
+    if (isGuestKey(key)) this.#guests_n++
     if (!this.#byKey.has(key)) {
       this.#byKey.set(key, claimant)
       if (isOwnerKey(key)) this.#changedOwner(key, affected)
@@ -174,6 +181,7 @@ export class Claims {
   }
 
   #release(key: ClaimKey, claimant: Claimant, affected: Set<ObjectKey>): void {
+    if (isGuestKey(key)) this.#guests_n--
     const claimants = this.#all(key)
     const wasOwner = claimants[0] === claimant
     this.#put(
@@ -184,9 +192,9 @@ export class Claims {
   }
 
   #changedOwner(key: ClaimKey, affected: Set<ObjectKey>): void {
-    if (key.endsWith('g') && key.length === 9) return
+    if (isGuestKey(key)) return
     for (const { key: service } of this.#all(key)) affected.add(service)
-    if (!isOwnerKey(key)) return
+    if (!isOwnerKey(key) || this.#guests_n === 0) return
     for (const { key: service } of this.#all(`${key}g`)) affected.add(service)
   }
 

@@ -31,6 +31,8 @@ requires(
   let client: Pod
   let backends: Pod[]
   let pod: Dialer
+  /** In the node's namespace: unlike a pod it has no route to a VIP and fails without a packet. */
+  let host: Dialer
 
   const restart = async (options: { isImpatient?: boolean } = {}) => {
     agent = await startAgent(node, { manifests: manifests.directory, ...options })
@@ -59,6 +61,7 @@ requires(
     for (const each of backends) await each.echo({ name: `web-${each.name}` })
     await restart()
     pod = await client.dialer()
+    host = await node.dialer()
     await eventually('the Service to answer', async () => (await pod.tcp(vip)).name)
   })
 
@@ -97,7 +100,7 @@ requires(
   test('a change while the agent was down is there after its restart', async () => {
     await agent.kill()
     put(5, 8080)
-    expect((await pod.tcp('10.96.0.15:80')).error).toBe('ENETUNREACH')
+    expect((await host.tcp('10.96.0.15:80')).error).toBe('ENETUNREACH')
     await restart()
     await eventually('the new Service to answer', async () => (await pod.tcp('10.96.0.15:80')).name)
     await agent.kill()
@@ -105,7 +108,7 @@ requires(
     expect((await pod.tcp('10.96.0.15:80')).error).toBe('')
     await restart()
     await eventually('the old Service to be gone', async () => {
-      return (await pod.tcp('10.96.0.15:80')).error === 'ENETUNREACH'
+      return (await host.tcp('10.96.0.15:80')).error === 'ENETUNREACH'
     })
   })
 
@@ -123,19 +126,21 @@ requires(
       expect(await runFairlead(node, 'bypass', command)).toMatchObject({ status: 0 })
       await eventually(
         `connects after bypass ${command}`,
-        async () => (await pod.tcp(vip)).error === error,
-        {
-          timeout_ms: 1000,
-          pause_ms: 10,
-        },
+        async () => (await host.tcp(vip)).error === error,
+        { timeout_ms: 1000, pause_ms: 10 },
       )
     }
-    await failsAs('on', 'ENETUNREACH')
-    // Once on, it stays on: an agent that comes back must not undo it.
-    await restart()
-    expect((await pod.tcp(vip)).error).toBe('ENETUNREACH')
-    await agent.kill()
-    await failsAs('off', '')
+    try {
+      await failsAs('on', 'ENETUNREACH')
+      // Once on, it stays on: an agent that comes back must not undo it.
+      await restart()
+      expect((await host.tcp(vip)).error).toBe('ENETUNREACH')
+      expect((await pod.tcp(vip, '-w 5000')).error).toBe('ENETUNREACH')
+      await agent.kill()
+    } finally {
+      await failsAs('off', '')
+    }
+    expect((await pod.tcp(vip)).error).toBe('')
     await restart()
   })
 

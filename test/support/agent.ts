@@ -97,11 +97,14 @@ function makeAgent(node: Node, child: Child): Agent {
     child,
     ready: async (timeout_ms = 60_000) => {
       const isReady = async () => {
-        if (child.hasEnded()) throw new Error('it ended')
-        return (await get(`${probePort}/readyz`)) !== undefined
+        if (child.hasEnded()) return 'ended'
+        await get(`${probePort}/readyz`)
+        return 'ready'
       }
       try {
-        await eventually('the agent to be ready', isReady, { timeout_ms, pause_ms: 100 })
+        const what = 'the agent to be ready'
+        const state = await eventually(what, isReady, { timeout_ms, pause_ms: 100 })
+        if (state === 'ended') throw new Error('the agent ended instead of becoming ready')
       } catch (error) {
         throw new Error(`${String(error)}\n${tail(child.log())}`, { cause: error })
       }
@@ -128,7 +131,9 @@ export function tail(text: string, lines = 30): string {
 
 /** A command of ours about this node's agent or, when it is dead, about its pins. */
 export function runFairlead(node: Node, ...words: string[]): Promise<RunResult> {
-  const places = ['--run-dir', node.runDir, '--bpffs', node.bpffs]
+  // Only what may ask a running agent takes its sockets.
+  const isOffline = words[0] === 'cleanup' || words[0] === 'bypass'
+  const places = ['--bpffs', node.bpffs, ...(isOffline ? [] : ['--run-dir', node.runDir])]
   const cgroup = words[0] === 'cleanup' ? ['--cgroup', node.cgroupRoot] : []
   return node.run([...nodeCommand(cliEntry()), ...words, ...places, ...cgroup])
 }

@@ -8,24 +8,24 @@ export interface Patience {
   readonly pause_ms?: number
 }
 
+type Falsy = false | '' | 0 | null | undefined
+
 /**
- * Calls `attempt` until it returns something other than false, null or undefined, and resolves to
- * that. A throw counts as not yet; when time is up its message is in the error.
+ * Calls `attempt` until it returns something truthy, and resolves to that. A throw counts as not
+ * yet; when time is up its message is in the error.
  */
 export async function eventually<T>(
   what: string,
   attempt: () => T | Promise<T>,
   patience: Patience = {},
-): Promise<NonNullable<Exclude<T, false>>> {
+): Promise<Exclude<T, Falsy>> {
   const timeout_ms = patience.timeout_ms ?? 10_000
   const deadline = performance.now() + timeout_ms
   let last = 'it never held'
   for (;;) {
     try {
       const result = await attempt()
-      if (result !== false && result !== undefined && result !== null) {
-        return result as NonNullable<Exclude<T, false>>
-      }
+      if (result) return result as Exclude<T, Falsy>
     } catch (error) {
       last = error instanceof Error ? error.message : String(error)
     }

@@ -86,13 +86,14 @@ export function classifyEndpoints(rows: Candidates, facts: NodeFacts): Policies 
       (isLocal ? endpointClass.local : 0) |
       (isCluster ? endpointClass.cluster : 0)
   }
-  if (hasReadyCluster && hasReadyLocal) return { classes, hasEndpoints }
+  // Hints never empty a set of ready endpoints, so with one here no set is empty.
+  if (hasReadyLocal) return { classes, hasEndpoints }
   // C1, C3: a set with nothing ready falls back to what still serves, without topology.
   for (let row = 0; row < count; row++) {
     if (!isLeaving(stateOf(rows, row))) continue
     const isLocal = nodeOf(rows, row) === facts.name
     if (!hasReadyCluster) classes[row] = (classes[row] ?? 0) | endpointClass.cluster
-    if (!hasReadyLocal && isLocal) classes[row] = (classes[row] ?? 0) | endpointClass.local
+    if (isLocal) classes[row] = (classes[row] ?? 0) | endpointClass.local
   }
   return { classes, hasEndpoints }
 }

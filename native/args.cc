@@ -53,8 +53,8 @@ std::optional<Bytes> bytesOf(Napi::Value value, const std::string &op, const cha
 	return Bytes(array.Data(), array.ByteLength());
 }
 
-std::optional<uint32_t>
-intOf(Napi::Value value, const std::string &op, const char *name, uint32_t low, uint32_t high)
+std::optional<uint32_t> intOf(Napi::Value value, const std::string &op, const char *name,
+			      uint32_t low, uint32_t high)
 {
 	if (!value.IsNumber()) {
 		wrongType(value, op, name, "a number");
@@ -71,8 +71,8 @@ intOf(Napi::Value value, const std::string &op, const char *name, uint32_t low, 
 	return static_cast<uint32_t>(number);
 }
 
-std::optional<Bytes>
-bytesArg(const Napi::CallbackInfo &info, size_t index, const std::string &op, const char *name)
+std::optional<Bytes> bytesArg(const Napi::CallbackInfo &info, size_t index, const std::string &op,
+			      const char *name)
 {
 	return bytesOf(info[index], op, name);
 }
@@ -90,8 +90,8 @@ std::optional<Bytes> bytesArg(const Napi::CallbackInfo &info, size_t index, cons
 	return bytes;
 }
 
-std::optional<std::string>
-stringArg(const Napi::CallbackInfo &info, size_t index, const std::string &op, const char *name)
+std::optional<std::string> stringArg(const Napi::CallbackInfo &info, size_t index,
+				     const std::string &op, const char *name)
 {
 	if (!info[index].IsString()) {
 		wrongType(info[index], op, name, "a string");
@@ -105,8 +105,8 @@ stringArg(const Napi::CallbackInfo &info, size_t index, const std::string &op, c
 	return text;
 }
 
-std::optional<std::string>
-pathArg(const Napi::CallbackInfo &info, size_t index, const std::string &op, const char *name)
+std::optional<std::string> pathArg(const Napi::CallbackInfo &info, size_t index,
+				   const std::string &op, const char *name)
 {
 	std::optional<std::string> path = stringArg(info, index, op, name);
 	if (path && path->empty()) {
@@ -122,8 +122,8 @@ std::optional<uint32_t> intArg(const Napi::CallbackInfo &info, size_t index, con
 	return intOf(info[index], op, name, low, high);
 }
 
-std::optional<bool>
-boolArg(const Napi::CallbackInfo &info, size_t index, const std::string &op, const char *name)
+std::optional<bool> boolArg(const Napi::CallbackInfo &info, size_t index, const std::string &op,
+			    const char *name)
 {
 	if (!info[index].IsBoolean()) {
 		wrongType(info[index], op, name, "a boolean");
@@ -132,8 +132,8 @@ boolArg(const Napi::CallbackInfo &info, size_t index, const std::string &op, con
 	return info[index].As<Napi::Boolean>().Value();
 }
 
-std::optional<Napi::Function>
-functionArg(const Napi::CallbackInfo &info, size_t index, const std::string &op, const char *name)
+std::optional<Napi::Function> functionArg(const Napi::CallbackInfo &info, size_t index,
+					  const std::string &op, const char *name)
 {
 	if (!info[index].IsFunction()) {
 		wrongType(info[index], op, name, "a function");

@@ -22,26 +22,26 @@ BatchResult updateSingly(const MapShape &map, const uint8_t *keys, const uint8_t
 			 uint32_t from, uint32_t count)
 {
 	for (uint32_t i = from; i < count; i++) {
-		const int err = bpf_map_update_elem(map.fd, keys + size_t{ i } * map.keyBytes,
+		const int err = bpf_map_update_elem(map.fd, keys + size_t{i} * map.keyBytes,
 						    values + i * map.valueBytes, BPF_ANY);
 		if (err) {
-			return { err, i };
+			return {err, i};
 		}
 	}
-	return { 0, count };
+	return {0, count};
 }
 
 BatchResult deleteSingly(const MapShape &map, const uint8_t *keys, uint32_t count)
 {
 	uint32_t found = 0;
 	for (uint32_t i = 0; i < count; i++) {
-		const int err = bpf_map_delete_elem(map.fd, keys + size_t{ i } * map.keyBytes);
+		const int err = bpf_map_delete_elem(map.fd, keys + size_t{i} * map.keyBytes);
 		if (err && err != -ENOENT) {
-			return { err, found };
+			return {err, found};
 		}
 		found += err == 0;
 	}
-	return { 0, found };
+	return {0, found};
 }
 
 int listSingly(const MapShape &map, Rows &rows)
@@ -50,7 +50,7 @@ int listSingly(const MapShape &map, Rows &rows)
 	std::vector<uint8_t> next(key.size());
 	std::vector<uint8_t> value(map.valueBytes);
 	// A key that is deleted meanwhile makes the kernel begin anew: bounded.
-	const uint64_t steps_max = uint64_t{ map.maxEntries } * 4 + 16;
+	const uint64_t steps_max = uint64_t{map.maxEntries} * 4 + 16;
 	bool isFirst = true;
 	for (uint64_t step = 0; step < steps_max; step++) {
 		int err = bpf_map_get_next_key(map.fd, isFirst ? nullptr : key.data(), next.data());
@@ -78,17 +78,17 @@ int listSingly(const MapShape &map, Rows &rows)
 
 } // namespace
 
-BatchResult
-batchUpdate(const MapShape &map, const uint8_t *keys, const uint8_t *values, uint32_t count)
+BatchResult batchUpdate(const MapShape &map, const uint8_t *keys, const uint8_t *values,
+			uint32_t count)
 {
 	if (count == 0) {
-		return { 0, 0 };
+		return {0, 0};
 	}
 	LIBBPF_OPTS(bpf_map_batch_opts, options);
 	uint32_t done = count;
 	const int err = bpf_map_update_batch(map.fd, keys, values, &done, &options);
 	if (err == 0) {
-		return { 0, count };
+		return {0, count};
 	}
 	// Only a batch that began reports how far it came; else the count stays as given.
 	if (done >= count) {
@@ -97,7 +97,7 @@ batchUpdate(const MapShape &map, const uint8_t *keys, const uint8_t *values, uin
 	if (hasNoBatch(err) && done == 0) {
 		return updateSingly(map, keys, values, 0, count);
 	}
-	return { err, done };
+	return {err, done};
 }
 
 BatchResult batchDelete(const MapShape &map, const uint8_t *keys, uint32_t count)
@@ -107,10 +107,10 @@ BatchResult batchDelete(const MapShape &map, const uint8_t *keys, uint32_t count
 	uint32_t found = 0;
 	while (at < count) {
 		uint32_t done = count - at;
-		const int err = bpf_map_delete_batch(map.fd, keys + size_t{ at } * map.keyBytes,
+		const int err = bpf_map_delete_batch(map.fd, keys + size_t{at} * map.keyBytes,
 						     &done, &options);
 		if (err == 0) {
-			return { 0, found + done };
+			return {0, found + done};
 		}
 		if (done >= count - at) {
 			done = 0;
@@ -120,12 +120,12 @@ BatchResult batchDelete(const MapShape &map, const uint8_t *keys, uint32_t count
 		}
 		found += done;
 		if (err != -ENOENT) {
-			return { err, found };
+			return {err, found};
 		}
 		// The batch stopped at an absent key: go on behind it.
 		at += done + 1;
 	}
-	return { 0, found };
+	return {0, found};
 }
 
 int listEntries(const MapShape &map, Rows &rows)

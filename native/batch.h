@@ -16,7 +16,7 @@ struct MapShape {
 };
 
 struct BatchResult {
-	int err; // 0 or negative errno
+	int err;	// 0 or negative errno
 	uint32_t count; // entries written, or found and deleted
 };
 
@@ -26,8 +26,8 @@ struct Rows {
 	size_t count = 0;
 };
 
-BatchResult
-batchUpdate(const MapShape &map, const uint8_t *keys, const uint8_t *values, uint32_t count);
+BatchResult batchUpdate(const MapShape &map, const uint8_t *keys, const uint8_t *values,
+			uint32_t count);
 BatchResult batchDelete(const MapShape &map, const uint8_t *keys, uint32_t count);
 // Every entry. Entries that come or go meanwhile may or may not be among them.
 int listEntries(const MapShape &map, Rows &rows);

@@ -22,7 +22,7 @@ std::string whyNotBpf(Bytes elf)
 	if (head.e_machine != EM_BPF || head.e_type != ET_REL) {
 		return "it is no BPF object (machine " + std::to_string(head.e_machine) + ")";
 	}
-	const uint64_t table = uint64_t{ head.e_shnum } * sizeof(Elf64_Shdr);
+	const uint64_t table = uint64_t{head.e_shnum} * sizeof(Elf64_Shdr);
 	if (head.e_shentsize != sizeof(Elf64_Shdr) || head.e_shnum == 0 ||
 	    head.e_shstrndx >= head.e_shnum || head.e_shoff > elf.size() ||
 	    table > elf.size() - head.e_shoff) {

@@ -85,7 +85,7 @@ Failure kernelFailure(int err, std::string op, std::string log)
 	if (!words.empty()) {
 		reason += ": " + words;
 	}
-	return { errnoName(positive), positive, std::move(op), std::move(reason), std::move(log) };
+	return {errnoName(positive), positive, std::move(op), std::move(reason), std::move(log)};
 }
 
 Napi::Value makeError(Napi::Env env, const Failure &failure)
@@ -117,17 +117,17 @@ Napi::Value throwErrno(Napi::Env env, int err, std::string op, std::string log)
 
 Napi::Value throwInvalid(Napi::Env env, std::string op, std::string reason)
 {
-	return throwFailure(env, { "ERR_INVALID_ARG", 0, std::move(op), std::move(reason) });
+	return throwFailure(env, {"ERR_INVALID_ARG", 0, std::move(op), std::move(reason)});
 }
 
 Napi::Value throwNotFound(Napi::Env env, std::string op, std::string reason)
 {
-	return throwFailure(env, { "ERR_NOT_FOUND", 0, std::move(op), std::move(reason) });
+	return throwFailure(env, {"ERR_NOT_FOUND", 0, std::move(op), std::move(reason)});
 }
 
 Napi::Value throwClosed(Napi::Env env, std::string op)
 {
-	return throwFailure(env, { "ERR_CLOSED", 0, std::move(op), "it was closed before" });
+	return throwFailure(env, {"ERR_CLOSED", 0, std::move(op), "it was closed before"});
 }
 
 Napi::Value throwPartly(Napi::Env env, int err, std::string op, uint32_t done)

@@ -11,9 +11,9 @@ namespace fl
 std::string errnoName(int err);
 
 struct Failure {
-	std::string code;	  // errno name or ERR_*
-	int err;	 // positive errno, 0: no system call failed
-	std::string op;	// what was tried, on what
+	std::string code;   // errno name or ERR_*
+	int err;	    // positive errno, 0: no system call failed
+	std::string op;	    // what was tried, on what
 	std::string reason; // what went wrong, and what to do
 	std::string log = {};
 };

@@ -58,12 +58,12 @@ Fd loadProgram(bpf_prog_type type, uint32_t attachType, const std::vector<bpf_in
 	return Fd(fd);
 }
 
-constexpr bpf_insn exitInstruction = { .code = BPF_JMP | BPF_EXIT };
+constexpr bpf_insn exitInstruction = {.code = BPF_JMP | BPF_EXIT};
 
 std::vector<bpf_insn> returning(int32_t value)
 {
-	return { { .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = value },
-		 exitInstruction };
+	return {{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = value},
+		exitInstruction};
 }
 
 // '' or why not. A call without its arguments never loads; what matters is what the verifier
@@ -71,13 +71,13 @@ std::vector<bpf_insn> returning(int32_t value)
 std::string tryHelper(bpf_prog_type type, uint32_t attachType, int helper)
 {
 	std::string why;
-	const Fd fd = loadProgram(
-		type, attachType,
-		{ { .code = BPF_JMP | BPF_CALL, .imm = helper }, exitInstruction }, why);
+	const Fd fd =
+		loadProgram(type, attachType,
+			    {{.code = BPF_JMP | BPF_CALL, .imm = helper}, exitInstruction}, why);
 	if (fd.isOpen()) {
 		return "";
 	}
-	for (const char *words : { "invalid func ", "unknown func ", "cannot use helper" }) {
+	for (const char *words : {"invalid func ", "unknown func ", "cannot use helper"}) {
 		if (why.find(words) != std::string::npos) {
 			return why.substr(0, why.find_last_not_of('\n') + 1);
 		}
@@ -176,7 +176,7 @@ std::string tryBatch()
 		return why;
 	}
 	LIBBPF_OPTS(bpf_map_batch_opts, options);
-	const uint32_t keys[2] = { 1, 2 };
+	const uint32_t keys[2] = {1, 2};
 	uint32_t count = 2;
 	const int err = bpf_map_update_batch(map.get(), keys, keys, &count, &options);
 	return err ? errnoText(err) : "";
@@ -222,12 +222,12 @@ struct Probe {
 };
 
 constexpr Probe probes[] = {
-	{ "mmapable", "5.5", tryMmapable },	   { "batch", "5.6", tryBatch },
-	{ "cgroup_link", "5.7", tryCgroupLink },   { "netns_cookie", "5.7", tryNetnsCookie },
-	{ "getpeername", "5.8", tryGetpeername },  { "ringbuf", "5.8", tryRingbuf },
-	{ "sk_storage", "5.8", trySkStorage },	   { "membarrier", "4.3", tryMembarrier },
-	{ "sock_destroy", "4.5", trySockDestroy }, { "so_netns_cookie", "5.14", trySocketCookie },
-	{ "set_retval", "6.1", trySetRetval },	   { "tcx", "6.6", tryTcx },
+	{"mmapable", "5.5", tryMmapable},	 {"batch", "5.6", tryBatch},
+	{"cgroup_link", "5.7", tryCgroupLink},	 {"netns_cookie", "5.7", tryNetnsCookie},
+	{"getpeername", "5.8", tryGetpeername},	 {"ringbuf", "5.8", tryRingbuf},
+	{"sk_storage", "5.8", trySkStorage},	 {"membarrier", "4.3", tryMembarrier},
+	{"sock_destroy", "4.5", trySockDestroy}, {"so_netns_cookie", "5.14", trySocketCookie},
+	{"set_retval", "6.1", trySetRetval},	 {"tcx", "6.6", tryTcx},
 };
 
 Napi::Value probeFeatures(const Napi::CallbackInfo &info)

@@ -100,9 +100,9 @@ Fd openPin(Napi::Env env, const std::string &path, PinKind kind, const std::stri
 		return Fd();
 	}
 	if (!isKind(fd.get(), kind)) {
-		throwFailure(env, { "EINVAL", EINVAL, op,
-				    std::string("there is no ") + kindName(kind) +
-					    " pinned but another kind of object" });
+		throwFailure(env, {"EINVAL", EINVAL, op,
+				   std::string("there is no ") + kindName(kind) +
+					   " pinned but another kind of object"});
 		return Fd();
 	}
 	return fd;

@@ -74,8 +74,8 @@ Napi::Value layoutOf(Napi::Env env, const btf *types, uint32_t id)
 
 } // namespace
 
-Napi::Value
-mapLayouts(Napi::Env env, const bpf_map_info &info, const MapTypes &own, const std::string &op)
+Napi::Value mapLayouts(Napi::Env env, const bpf_map_info &info, const MapTypes &own,
+		       const std::string &op)
 {
 	Napi::Object result = Napi::Object::New(env);
 	result.Set("key", env.Null());
@@ -83,9 +83,9 @@ mapLayouts(Napi::Env env, const bpf_map_info &info, const MapTypes &own, const s
 	if (info.btf_id == 0) {
 		return result;
 	}
-	MapTypes found = { { btf__load_from_kernel_by_id(info.btf_id), BtfDeleter() },
-			   info.btf_key_type_id,
-			   info.btf_value_type_id };
+	MapTypes found = {{btf__load_from_kernel_by_id(info.btf_id), BtfDeleter()},
+			  info.btf_key_type_id,
+			  info.btf_value_type_id};
 	if (!found.types && errno != EPERM) {
 		return throwErrno(env, errno, op);
 	}

@@ -17,7 +17,7 @@ namespace fl
 namespace
 {
 
-constexpr napi_type_tag linkTag = { 0x6c696e6b66616972ull, 0x6c65616400000003ull };
+constexpr napi_type_tag linkTag = {0x6c696e6b66616972ull, 0x6c65616400000003ull};
 
 // Numbers of our own: Debian 12's headers know no tcx.
 constexpr uint32_t linkTypeCgroup = 3;
@@ -31,18 +31,18 @@ struct Hook {
 	bpf_attach_type type;
 };
 constexpr Hook cgroupHooks[] = {
-	{ "connect4", BPF_CGROUP_INET4_CONNECT },
-	{ "connect6", BPF_CGROUP_INET6_CONNECT },
-	{ "sendmsg4", BPF_CGROUP_UDP4_SENDMSG },
-	{ "sendmsg6", BPF_CGROUP_UDP6_SENDMSG },
-	{ "recvmsg4", BPF_CGROUP_UDP4_RECVMSG },
-	{ "recvmsg6", BPF_CGROUP_UDP6_RECVMSG },
-	{ "getpeername4", BPF_CGROUP_INET4_GETPEERNAME },
-	{ "getpeername6", BPF_CGROUP_INET6_GETPEERNAME },
+	{"connect4", BPF_CGROUP_INET4_CONNECT},
+	{"connect6", BPF_CGROUP_INET6_CONNECT},
+	{"sendmsg4", BPF_CGROUP_UDP4_SENDMSG},
+	{"sendmsg6", BPF_CGROUP_UDP6_SENDMSG},
+	{"recvmsg4", BPF_CGROUP_UDP4_RECVMSG},
+	{"recvmsg6", BPF_CGROUP_UDP6_RECVMSG},
+	{"getpeername4", BPF_CGROUP_INET4_GETPEERNAME},
+	{"getpeername6", BPF_CGROUP_INET6_GETPEERNAME},
 };
 
-std::optional<bpf_attach_type>
-hookArg(const Napi::CallbackInfo &info, size_t index, const std::string &op)
+std::optional<bpf_attach_type> hookArg(const Napi::CallbackInfo &info, size_t index,
+				       const std::string &op)
 {
 	const std::optional<std::string> name = stringArg(info, index, op, "hook");
 	if (!name) {
@@ -92,7 +92,7 @@ class Link : public Napi::ObjectWrap<Link>
 
 Napi::Value Link::make(Napi::Env env, Fd fd)
 {
-	return Addon::of(env)->linkClass.New({ Napi::External<Fd>::New(env, &fd) });
+	return Addon::of(env)->linkClass.New({Napi::External<Fd>::New(env, &fd)});
 }
 
 Link::Link(const Napi::CallbackInfo &info) : ObjectWrap(info)
@@ -203,7 +203,7 @@ Napi::Value Link::info(const Napi::CallbackInfo &info)
 	result.Set("kind", Napi::String::New(env, isCgroup ? "cgroup" : isTcx ? "tcx" : "other"));
 	result.Set("attachType", Napi::Number::New(env, attachType));
 	result.Set("cgroupId",
-		   Napi::BigInt::New(env, uint64_t{ isCgroup ? found.cgroup.cgroup_id : 0 }));
+		   Napi::BigInt::New(env, uint64_t{isCgroup ? found.cgroup.cgroup_id : 0}));
 	result.Set("ifindex", Napi::Number::New(env, ifindex));
 	return result;
 }

@@ -51,7 +51,7 @@ Napi::Value FileLock::take(const Napi::CallbackInfo &info)
 	if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
 		return errno == EWOULDBLOCK ? env.Null() : throwErrno(env, errno, "lock " + *path);
 	}
-	return Addon::of(env)->lockClass.New({ Napi::External<Fd>::New(env, &fd) });
+	return Addon::of(env)->lockClass.New({Napi::External<Fd>::New(env, &fd)});
 }
 
 // A row of /proc/locks: "4: FLOCK  ADVISORY  WRITE 1234 00:1b:77 0 EOF"; waiters have "->".

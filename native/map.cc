@@ -20,7 +20,7 @@ namespace fl
 namespace
 {
 
-constexpr napi_type_tag mapTag = { 0x6d61702066616972ull, 0x6c65616400000001ull };
+constexpr napi_type_tag mapTag = {0x6d61702066616972ull, 0x6c65616400000001ull};
 
 bool isPerCpu(uint32_t type)
 {
@@ -57,7 +57,7 @@ void BtfDeleter::operator()(btf *types) const
 
 Napi::Value Map::make(Napi::Env env, MapParts parts)
 {
-	return Addon::of(env)->mapClass.New({ Napi::External<MapParts>::New(env, &parts) });
+	return Addon::of(env)->mapClass.New({Napi::External<MapParts>::New(env, &parts)});
 }
 
 Map *Map::arg(const Napi::CallbackInfo &info, size_t index, const std::string &op)
@@ -120,7 +120,7 @@ Napi::Value Map::open(const Napi::CallbackInfo &info)
 	}
 	const std::string op = "map open " + *path;
 	Fd fd = openPin(info.Env(), *path, PinKind::map, op);
-	return fd.isOpen() ? make(info.Env(), { std::move(fd), {} }) : Napi::Value();
+	return fd.isOpen() ? make(info.Env(), {std::move(fd), {}}) : Napi::Value();
 }
 
 Napi::Value Map::info(const Napi::CallbackInfo &info)
@@ -221,14 +221,14 @@ Napi::Value Map::updateBatch(const Napi::CallbackInfo &info)
 		return Napi::Value();
 	}
 	const std::optional<Bytes> keys =
-		bytesArg(info, 0, what, "keys", size_t{ *count } * info_.key_size);
+		bytesArg(info, 0, what, "keys", size_t{*count} * info_.key_size);
 	const std::optional<Bytes> values =
-		keys ? bytesArg(info, 1, what, "values", size_t{ *count } * valueBytes_)
+		keys ? bytesArg(info, 1, what, "values", size_t{*count} * valueBytes_)
 		     : std::nullopt;
 	if (!values) {
 		return Napi::Value();
 	}
-	const MapShape shape = { fd_.get(), info_.key_size, valueBytes_, info_.max_entries };
+	const MapShape shape = {fd_.get(), info_.key_size, valueBytes_, info_.max_entries};
 	const BatchResult result = batchUpdate(shape, keys->data(), values->data(), *count);
 	return result.err ? throwPartly(env, result.err, what, result.count) : env.Undefined();
 }
@@ -245,11 +245,11 @@ Napi::Value Map::deleteBatch(const Napi::CallbackInfo &info)
 		return Napi::Value();
 	}
 	const std::optional<Bytes> keys =
-		bytesArg(info, 0, what, "keys", size_t{ *count } * info_.key_size);
+		bytesArg(info, 0, what, "keys", size_t{*count} * info_.key_size);
 	if (!keys) {
 		return Napi::Value();
 	}
-	const MapShape shape = { fd_.get(), info_.key_size, valueBytes_, info_.max_entries };
+	const MapShape shape = {fd_.get(), info_.key_size, valueBytes_, info_.max_entries};
 	const BatchResult result = batchDelete(shape, keys->data(), *count);
 	if (result.err) {
 		return throwPartly(env, result.err, what, result.count);
@@ -263,7 +263,7 @@ Napi::Value Map::entries(const Napi::CallbackInfo &info)
 	if (!isOpen(env, op("list"))) {
 		return Napi::Value();
 	}
-	const MapShape shape = { fd_.get(), info_.key_size, valueBytes_, info_.max_entries };
+	const MapShape shape = {fd_.get(), info_.key_size, valueBytes_, info_.max_entries};
 	Rows rows;
 	const int err = listEntries(shape, rows);
 	if (err) {

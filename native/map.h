@@ -87,8 +87,8 @@ class Map : public Napi::ObjectWrap<Map>
 };
 
 // layout.cc: {key, value} of a map; throws.
-Napi::Value
-mapLayouts(Napi::Env env, const bpf_map_info &info, const MapTypes &own, const std::string &op);
+Napi::Value mapLayouts(Napi::Env env, const bpf_map_info &info, const MapTypes &own,
+		       const std::string &op);
 // memory.cc: the memory of a BPF_F_MMAPABLE array; throws.
 Napi::Value mapMemory(Napi::Env env, int fd, const bpf_map_info &info, const std::string &op);
 

@@ -100,7 +100,7 @@ Napi::Value store32x2(const Napi::CallbackInfo &info)
 	if (!high) {
 		return Napi::Value();
 	}
-	const uint64_t value = uint64_t{ *high } << 32 | *low;
+	const uint64_t value = uint64_t{*high} << 32 | *low;
 	std::atomic_ref(*target).store(value, std::memory_order_seq_cst);
 	return info.Env().Undefined();
 }
@@ -112,7 +112,7 @@ Napi::Value mapMemory(Napi::Env env, int fd, const bpf_map_info &info, const std
 	if (info.type != BPF_MAP_TYPE_ARRAY || !(info.map_flags & BPF_F_MMAPABLE)) {
 		return throwInvalid(env, op, "only an ARRAY with BPF_F_MMAPABLE can be mapped");
 	}
-	const size_t stride = (size_t{ info.value_size } + 7) / 8 * 8;
+	const size_t stride = (size_t{info.value_size} + 7) / 8 * 8;
 	const size_t bytes = stride * info.max_entries;
 	const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
 	const size_t mapped = (bytes + page - 1) / page * page;
@@ -120,15 +120,15 @@ Napi::Value mapMemory(Napi::Env env, int fd, const bpf_map_info &info, const std
 	if (address == MAP_FAILED) {
 		return throwErrno(env, errno, op);
 	}
-	Mapping *mapping = new Mapping{ address, mapped };
+	Mapping *mapping = new Mapping{address, mapped};
 	napi_value buffer = nullptr;
 	const napi_status status =
 		napi_create_external_arraybuffer(env, address, bytes, unmap, mapping, &buffer);
 	if (status != napi_ok) {
 		unmap(env, address, mapping);
 		return throwFailure(env,
-				    { "ENOTSUP", ENOTSUP, op,
-				      "this runtime allows no memory of others in ArrayBuffers" });
+				    {"ENOTSUP", ENOTSUP, op,
+				     "this runtime allows no memory of others in ArrayBuffers"});
 	}
 	return Napi::Value(env, buffer);
 }

@@ -17,7 +17,7 @@ ssize_t receive(int fd, std::vector<uint8_t> &buffer)
 {
 	for (;;) {
 		sockaddr_nl from = {};
-		iovec part = { buffer.data(), buffer.size() };
+		iovec part = {buffer.data(), buffer.size()};
 		msghdr message = {};
 		message.msg_name = &from;
 		message.msg_namelen = sizeof(from);

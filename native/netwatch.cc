@@ -59,7 +59,7 @@ Watch::Piece readChanges(int fd)
 			changed |= changeOf(message->nlmsg_type);
 		}
 	}
-	return changed ? Watch::Piece{ changed } : Watch::Piece{};
+	return changed ? Watch::Piece{changed} : Watch::Piece{};
 }
 
 Napi::Value toObject(Napi::Env env, const Watch::Piece &piece)
@@ -118,7 +118,7 @@ Napi::Value NetWatch::close(const Napi::CallbackInfo &info)
 
 Napi::Function NetWatch::define(Napi::Env env)
 {
-	return DefineClass(env, "NetWatch", { InstanceMethod("close", &NetWatch::close) });
+	return DefineClass(env, "NetWatch", {InstanceMethod("close", &NetWatch::close)});
 }
 
 } // namespace

@@ -171,8 +171,8 @@ void addRoute(Napi::Env env, Napi::Array &rows, const nlmsghdr *message)
 
 using AddRow = void (*)(Napi::Env, Napi::Array &, const nlmsghdr *);
 
-Napi::Value
-list(Napi::Env env, const char *op, uint16_t type, const void *body, size_t bodyBytes, AddRow add)
+Napi::Value list(Napi::Env env, const char *op, uint16_t type, const void *body, size_t bodyBytes,
+		 AddRow add)
 {
 	int err = 0;
 	for (int i = 0; i < dumpTries; i++) {

@@ -55,8 +55,8 @@ class Object : public Napi::ObjectWrap<Object>
 	bool isTunable(Napi::Env env, const std::string &op) const;
 	bpf_map *findMap(const Napi::CallbackInfo &info, const std::string &verb);
 	bpf_program *findProgram(const Napi::CallbackInfo &info, const std::string &verb);
-	const btf_var_secinfo *
-	findKnob(Napi::Env env, const std::string &knob, const std::string &op) const;
+	const btf_var_secinfo *findKnob(Napi::Env env, const std::string &knob,
+					const std::string &op) const;
 
 	std::string name_;
 	std::vector<uint8_t> elf_; // libbpf reads from it until load
@@ -166,8 +166,8 @@ Napi::Value Object::programNames(const Napi::CallbackInfo &info)
 	return names;
 }
 
-const btf_var_secinfo *
-Object::findKnob(Napi::Env env, const std::string &knob, const std::string &op) const
+const btf_var_secinfo *Object::findKnob(Napi::Env env, const std::string &knob,
+					const std::string &op) const
 {
 	const btf *types = bpf_object__btf(object_.get());
 	const int section = types ? btf__find_by_name_kind(types, ".rodata", BTF_KIND_DATASEC) : -1;
@@ -211,7 +211,7 @@ Napi::Value Object::setKnob(const Napi::CallbackInfo &info)
 	uint8_t *data =
 		map ? static_cast<uint8_t *>(const_cast<void *>(bpf_map__initial_value(map, &size)))
 		    : nullptr;
-	if (!data || size_t{ knob->offset } + knob->size > size) {
+	if (!data || size_t{knob->offset} + knob->size > size) {
 		return throwNotFound(env, what, "its .rodata is shorter than its BTF says");
 	}
 	memcpy(data + knob->offset, value->data(), value->size());
@@ -254,10 +254,10 @@ Napi::Value Object::reuseMap(const Napi::CallbackInfo &info)
 	}
 	const bpf_map_info &has = existing->kernelInfo();
 	const auto differs = [&](const char *field, uint32_t wanted, uint32_t found) {
-		throwFailure(env, { "EINVAL", EINVAL, what,
-				    std::string(field) + " is " + std::to_string(found) +
-					    " where the object has " + std::to_string(wanted) +
-					    ": it was made by another version" });
+		throwFailure(env, {"EINVAL", EINVAL, what,
+				   std::string(field) + " is " + std::to_string(found) +
+					   " where the object has " + std::to_string(wanted) +
+					   ": it was made by another version"});
 		return Napi::Value();
 	};
 	if (bpf_map__type(map) != has.type) {
@@ -321,7 +321,7 @@ Napi::Value Object::map(const Napi::CallbackInfo &info)
 	if (state_ != loaded) {
 		return throwInvalid(env, op("take map " + name), "only after load()");
 	}
-	MapParts parts = { Fd::duplicate(bpf_map__fd(map)), {} };
+	MapParts parts = {Fd::duplicate(bpf_map__fd(map)), {}};
 	if (!parts.fd.isOpen()) {
 		return throwErrno(env, errno, op("take map " + name));
 	}
@@ -330,9 +330,9 @@ Napi::Value Object::map(const Napi::CallbackInfo &info)
 	if (isOurs && types) {
 		uint32_t size = 0;
 		const void *raw = btf__raw_data(types, &size);
-		parts.types = { { raw ? btf__new(raw, size) : nullptr, BtfDeleter() },
-				bpf_map__btf_key_type_id(map),
-				bpf_map__btf_value_type_id(map) };
+		parts.types = {{raw ? btf__new(raw, size) : nullptr, BtfDeleter()},
+			       bpf_map__btf_key_type_id(map),
+			       bpf_map__btf_value_type_id(map)};
 	}
 	return Map::make(env, std::move(parts));
 }

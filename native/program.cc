@@ -17,7 +17,7 @@ namespace fl
 namespace
 {
 
-constexpr napi_type_tag programTag = { 0x70726f6766616972ull, 0x6c65616400000002ull };
+constexpr napi_type_tag programTag = {0x70726f6766616972ull, 0x6c65616400000002ull};
 // What a program may add to a packet: heads and options, not another packet.
 constexpr size_t testRoom = 4096;
 
@@ -25,7 +25,7 @@ constexpr size_t testRoom = 4096;
 
 Napi::Value Program::make(Napi::Env env, Fd fd)
 {
-	return Addon::of(env)->programClass.New({ Napi::External<Fd>::New(env, &fd) });
+	return Addon::of(env)->programClass.New({Napi::External<Fd>::New(env, &fd)});
 }
 
 Program *Program::arg(const Napi::CallbackInfo &info, size_t index, const std::string &op)
@@ -96,8 +96,8 @@ Napi::Value Program::info(const Napi::CallbackInfo &info)
 	result.Set("name", Napi::String::New(env, name_));
 	result.Set("type", Napi::Number::New(env, found.type));
 	result.Set("verifiedInstructions", Napi::Number::New(env, found.verified_insns));
-	result.Set("runTimeNs", Napi::BigInt::New(env, uint64_t{ found.run_time_ns }));
-	result.Set("runCount", Napi::BigInt::New(env, uint64_t{ found.run_cnt }));
+	result.Set("runTimeNs", Napi::BigInt::New(env, uint64_t{found.run_time_ns}));
+	result.Set("runCount", Napi::BigInt::New(env, uint64_t{found.run_cnt}));
 	return result;
 }
 

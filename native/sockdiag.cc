@@ -17,7 +17,7 @@ namespace fl
 namespace
 {
 
-constexpr uint8_t v4Mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+constexpr uint8_t v4Mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
 // Every state but LISTEN and TIME_WAIT: those talk to nobody.
 constexpr uint32_t talkingStates = ~((1u << TCP_LISTEN) | (1u << TCP_TIME_WAIT));
@@ -26,7 +26,7 @@ struct Target {
 	uint8_t family;
 	uint8_t protocol;
 	uint8_t address[16]; // of the family
-	uint16_t port;      // host order
+	uint16_t port;	     // host order
 };
 
 size_t addressBytes(const Target &target)
@@ -133,8 +133,7 @@ Napi::Value destroySockets(const Napi::CallbackInfo &info)
 	}
 	// An IPv4 destination may also be that of an IPv6 socket, in its v4-mapped form.
 	Target target = {
-		AF_INET6, static_cast<uint8_t>(*protocol), {}, static_cast<uint16_t>(*port)
-	};
+		AF_INET6, static_cast<uint8_t>(*protocol), {}, static_cast<uint16_t>(*port)};
 	memcpy(target.address, address->data(), 16);
 	int total_n = destroyAll(target);
 	if (memcmp(address->data(), v4Mapped, sizeof(v4Mapped)) == 0) {

@@ -45,7 +45,7 @@ void *Watch::Shared::run(void *argument)
 		static_cast<std::shared_ptr<Shared> *>(argument));
 	const std::shared_ptr<Shared> self = *owned;
 	for (;;) {
-		pollfd ready[] = { { self->fd, POLLIN, 0 }, { self->wake.get(), POLLIN, 0 } };
+		pollfd ready[] = {{self->fd, POLLIN, 0}, {self->wake.get(), POLLIN, 0}};
 		const int count = poll(ready, 2, -1);
 		if (self->isStopped || (count < 0 && errno != EINTR)) {
 			break;
@@ -57,7 +57,7 @@ void *Watch::Shared::run(void *argument)
 		if (piece.empty()) {
 			continue;
 		}
-		auto *delivery = new Delivery<Shared>{ self, std::move(piece) };
+		auto *delivery = new Delivery<Shared>{self, std::move(piece)};
 		const napi_status status =
 			napi_call_threadsafe_function(self->call, delivery, napi_tsfn_blocking);
 		if (status != napi_ok) {
@@ -81,7 +81,7 @@ void Watch::Shared::deliver(napi_env env, napi_value callback, void *, void *dat
 	const Napi::HandleScope scope(env);
 	const Napi::Value value = delivery->shared->convert(env, delivery->piece);
 	if (!value.IsEmpty()) {
-		Napi::Function(env, callback).Call({ value });
+		Napi::Function(env, callback).Call({value});
 	}
 }
 
@@ -122,7 +122,7 @@ std::unique_ptr<Watch> Watch::start(Napi::Env env, Napi::Function callback, cons
 		env, callback, nullptr, Napi::String::New(env, name), 1, 2, nullptr, nullptr,
 		nullptr, Shared::deliver, &shared->call);
 	if (status != napi_ok) {
-		throwFailure(env, { "ENOMEM", ENOMEM, name, "no thread-safe function to be had" });
+		throwFailure(env, {"ENOMEM", ENOMEM, name, "no thread-safe function to be had"});
 		return nullptr;
 	}
 	napi_unref_threadsafe_function(env, shared->call);

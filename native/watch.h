@@ -22,9 +22,9 @@ class Watch
 	using Convert = std::function<Napi::Value(Napi::Env, const Piece &)>;
 
 	// Null with an exception thrown if there is no thread to be had. `fd` must outlive it.
-	static std::unique_ptr<Watch>
-	start(Napi::Env env, Napi::Function callback, const std::string &name, int fd, Read read,
-	      Convert convert);
+	static std::unique_ptr<Watch> start(Napi::Env env, Napi::Function callback,
+					    const std::string &name, int fd, Read read,
+					    Convert convert);
 	// Ends the thread before it returns; no callback comes after it. Also from a callback.
 	~Watch();
 	Watch(const Watch &) = delete;

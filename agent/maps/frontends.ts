@@ -46,7 +46,7 @@ export function pushFrontend(
   serviceId: number,
   generation: number,
 ): void {
-  const { row: at, values, keyBytes } = rows.push()
+  const { row: at, values, keyBytes } = rows.push(1)
   scratch.write(row, 0, 'latin1')
   keyBytes.set(scratch.subarray(0, keyChars), at * keyChars)
   const seal = { keyHash: keyHash(scratch, 0, keyChars), generation }
@@ -60,7 +60,7 @@ export function pushFrontend(
 
 /** Pushes the key alone, for a batch of deletions. */
 export function pushFrontendKey(rows: RowBuffer, row: FrontendRow): void {
-  const { row: at, keyBytes } = rows.push()
+  const { row: at, keyBytes } = rows.push(1)
   scratch.write(row, 0, 'latin1')
   keyBytes.set(scratch.subarray(0, keyChars), at * keyChars)
 }

@@ -157,6 +157,14 @@ export class RegionDraft {
     return this.#view.getUint32((offset + 1) * slotBytes + flBackend.at.id, true)
   }
 
+  /** Gives ids to the backends that have none. */
+  fillIds(next: () => number): void {
+    let at = slotBytes + flBackend.at.id
+    for (let i = 0; i < this.#count; i++, at += slotBytes) {
+      if (this.#view.getUint32(at, true) === 0) this.#view.setUint32(at, next(), true)
+    }
+  }
+
   setServiceId(id: number): void {
     this.#view.setUint32(flRegion.at.serviceId, id, true)
   }

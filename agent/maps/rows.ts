@@ -21,20 +21,18 @@ export class RowBuffer {
     this.#valueView = new DataView(this.#values.buffer)
   }
 
-  /** Makes room for one more row of zeros or of old content: the caller writes all of it. */
-  push(): { row: number; keys: DataView; values: DataView; keyBytes: Uint8Array } {
-    if ((this.count + 1) * this.keyBytes > this.#keys.length) this.#grow()
-    return {
-      row: this.count++,
-      keys: this.#keyView,
-      values: this.#valueView,
-      keyBytes: this.#keys,
-    }
+  /** Makes room for `n` more rows, the first of them `row`; the caller writes all of them. */
+  push(n: number): { row: number; keys: DataView; values: DataView; keyBytes: Uint8Array } {
+    const row = this.count
+    this.count += n
+    if (this.count * this.keyBytes > this.#keys.length) this.#grow()
+    return { row, keys: this.#keyView, values: this.#valueView, keyBytes: this.#keys }
   }
 
   #grow(): void {
-    const keys = new Uint8Array(this.#keys.length * 2)
-    const values = new Uint8Array(this.#values.length * 2)
+    const rows = Math.max(this.count, (2 * this.#keys.length) / this.keyBytes)
+    const keys = new Uint8Array(rows * this.keyBytes)
+    const values = new Uint8Array(rows * this.valueBytes)
     keys.set(this.#keys)
     values.set(this.#values)
     this.#keys = keys

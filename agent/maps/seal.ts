@@ -17,6 +17,12 @@ export function keyHash(bytes: Uint8Array, offset: number, length: number): numb
   return hash >>> 0
 }
 
+/** `keyHash` of a key of two words. */
+export function pairHash(first: number, second: number): number {
+  const hash = Math.imul(0x811c9dc5 ^ first, 0x01000193)
+  return Math.imul(hash ^ second, 0x01000193) >>> 0
+}
+
 /** FNV-1a over the UTF-16 units of a zone's name; 0 stands for an unknown zone only. */
 export function zoneHash(zone: string): number {
   if (zone === '') return 0

@@ -8,8 +8,7 @@
  * the reverse order. A failed Service is marked `unsettled` and left to a retry; others go on.
  */
 import { frontendBuffer, getFrontend, pushFrontend, pushFrontendKey } from '../maps/frontends.ts'
-import { backendIds } from '../maps/regions.ts'
-import { memberBuffer, pushMember, pushMemberKey } from '../maps/members.ts'
+import { memberBuffer, pushMemberKey, pushMembers } from '../maps/members.ts'
 import type { RowBuffer } from '../maps/rows.ts'
 import { storeService } from '../maps/services.ts'
 import { MapError } from '../maps/table.ts'
@@ -146,13 +145,11 @@ function commit({ change }: Task, maps: Maps, stock: Stock, writes: Writes): voi
   }
 }
 
-function pushMembers({ change }: Task, rows: RowBuffer, maps: Maps, stock: Stock): void {
+function pushRegion({ change }: Task, rows: RowBuffer, maps: Maps, stock: Stock): void {
   const { port } = change
   if (!change.areMembersDue || port.region === 0) return
-  const ids = backendIds(maps.backends, port.region, port.slots - 1)
-  for (let i = 0; i < ids.length; i++) {
-    pushMember(rows, port.id, ids[i] ?? 0, port.region, i, stock.nextGeneration())
-  }
+  const { id, region, slots } = port
+  pushMembers(rows, maps.backends, id, region, slots - 1, () => stock.nextGeneration())
 }
 
 function pushStaleMembers({ change }: Task, rows: RowBuffer): void {
@@ -206,7 +203,7 @@ export function apply(
   for (const task of tasks) commit(task, maps, stock, writer.writes)
 
   const members = writer.collect(memberBuffer(), (task, rows) => {
-    if (!isRemoval(task)) pushMembers(task, rows, maps, stock)
+    if (!isRemoval(task)) pushRegion(task, rows, maps, stock)
   })
   writer.setAll(maps.members, members)
   const staleMembers = writer.collect(memberBuffer(), (task, rows) => {

@@ -41,6 +41,15 @@ export interface RegionChange {
   readonly removed: readonly RemovedBackend[]
 }
 
+const nothing: readonly never[] = Object.freeze([])
+
+export const noRegionChange: RegionChange = {
+  isChanged: false,
+  added_n: 0,
+  removedIds: nothing,
+  removed: nothing,
+}
+
 export function headerOf(desired: DesiredPort, serviceId: number): RegionHeader {
   const { backends } = desired
   return {
@@ -66,9 +75,14 @@ export function planRows(wanted: DesiredPort | undefined, state: PortState | und
     byKey.set(rowKey(row), row)
   }
   const rows = joinRows([...byKey.values()])
-  const due = state?.unsettled
-  if (rows === state?.rows && due === undefined) return { rows, set: [], delete: [], added_n: 0 }
-  const old = splitRows(state?.rows ?? '')
+  if (state === undefined) {
+    return { rows, set: [...byKey.values()], delete: nothing, added_n: byKey.size }
+  }
+  const due = state.unsettled
+  if (rows === state.rows && due === undefined) {
+    return { rows, set: nothing, delete: nothing, added_n: 0 }
+  }
+  const old = splitRows(state.rows)
   const known = new Set(due?.areRowsDue === true ? [] : old)
   const stale = new Set([...old, ...(due?.staleRows ?? [])])
   const oldKeys = new Set([...stale].map(rowKey))
@@ -92,13 +106,13 @@ export function planRegion(
 ): RegionChange {
   draft.write(headerOf(wanted, state?.id ?? 0), wanted.backends)
   if (state === undefined || state.region === 0) {
-    return { isChanged: true, added_n: wanted.backends.count, removedIds: [], removed: [] }
+    return { ...noRegionChange, isChanged: true, added_n: wanted.backends.count }
   }
   const old_n = state.slots - 1
   const gone = draft.matchIds(backends, state.region, old_n)
   const added_n = wanted.backends.count - (old_n - gone.length)
   if (added_n === 0 && gone.length === 0 && draft.isIn(backends, state.region)) {
-    return { isChanged: false, added_n: 0, removedIds: [], removed: [] }
+    return noRegionChange
   }
   return { isChanged: true, added_n, ...removedOf(state, backends, gone) }
 }

@@ -11,7 +11,7 @@ import type { Maps } from '../maps/table.ts'
 import type { ObjectKey } from '../model/objects.ts'
 import type { Actual, PortState } from './actual.ts'
 import { Counter, ServiceIds } from './ids.ts'
-import { mustKeepRegion, planRegion, planRemoval, planRows } from './plan.ts'
+import { mustKeepRegion, noRegionChange, planRegion, planRemoval, planRows } from './plan.ts'
 import type { RegionChange, RemovedBackend, RowChange } from './plan.ts'
 import { Slots } from './slots.ts'
 import type { Extent } from './slots.ts'
@@ -156,12 +156,12 @@ export class Stock {
     const rows = planRows(wanted, state)
     const due = state?.unsettled
     const region: RegionChange = keeps
-      ? { isChanged: false, added_n: 0, removedIds: [], removed: [] }
+      ? noRegionChange
       : planRegion(wanted, state, this.#maps.backends, this.#draft)
     const common = {
       rows,
       areMembersDue: region.isChanged || due?.areMembersDue === true,
-      removedIds: [...(due?.staleIds ?? []), ...region.removedIds],
+      removedIds: due === undefined ? region.removedIds : [...due.staleIds, ...region.removedIds],
       removed: region.removed,
       isRemoval: false,
       added_n: region.added_n,
@@ -190,9 +190,7 @@ export class Stock {
       return { key, map: 'services', free: 0, needed: 1, capacity, isTooLarge: false }
     }
     this.#draft.setServiceId(id)
-    for (let i = 0; i < count; i++) {
-      if (this.#draft.idAt(i) === 0) this.#draft.setId(i, this.#backendIds.take())
-    }
+    this.#draft.fillIds(() => this.#backendIds.take())
     this.#draft.copyTo(backends, region)
     const port = state ?? {
       key: wanted.key,

@@ -11,10 +11,16 @@ import {
   pushFrontend,
   readRow,
 } from '../../../agent/maps/frontends.ts'
-import { listMembers, memberBuffer, pushMember } from '../../../agent/maps/members.ts'
+import {
+  listMembers,
+  memberBuffer,
+  pushMemberKey,
+  pushMembers,
+} from '../../../agent/maps/members.ts'
 import { metaOf } from '../../../agent/maps/meta.ts'
 import { RegionDraft, backendIds, readBackend, readRegion } from '../../../agent/maps/regions.ts'
-import { zoneHash } from '../../../agent/maps/seal.ts'
+import { viewOf } from '../../../agent/maps/rows.ts'
+import { keyHash, zoneHash } from '../../../agent/maps/seal.ts'
 import { listServices, storeService } from '../../../agent/maps/services.ts'
 import { MapError } from '../../../agent/maps/table.ts'
 import { dumpMap, rowText } from '../../../agent/maps/text.ts'
@@ -141,20 +147,29 @@ describe('regions', () => {
 
 test('members say where they are, and carry the seal of their key', () => {
   const maps = fakeMaps()
+  const draft = new RegionDraft()
+  draft.write(
+    { ...header, totalN: 200 },
+    backends(Array.from({ length: 200 }, () => '10.0.0.1:80')),
+  )
+  for (let i = 0; i < 200; i++) draft.setId(i, 1000 + i)
+  draft.copyTo(maps.backends, 17)
   const rows = memberBuffer()
-  for (let i = 0; i < 200; i++) pushMember(rows, 3, i + 1, 17, i, i + 1)
+  let generation = 0
+  pushMembers(rows, maps.backends, 3, 17, 200, () => ++generation)
   const { keys, values } = rows.slice(0, 200)
   maps.members.setBatch(keys, values)
   const entries = [...listMembers(maps.members)]
   expect(entries).toHaveLength(200)
   expect(entries[199]).toEqual({
     serviceId: 3,
-    backendId: 200,
+    backendId: 1199,
     region: 17,
     offset: 199,
     generation: 200,
     isSealed: true,
   })
+  expect(viewOf(values.bytes).getUint32(0, true)).toBe(keyHash(keys.bytes, 0, 8))
 })
 
 test('services are listed by id, those without region left out', () => {
@@ -212,7 +227,7 @@ describe('fakes', () => {
   test('a full table says E2BIG and how far it got', () => {
     const maps = fakeMaps({ members: 2 })
     const rows = memberBuffer()
-    for (let i = 1; i <= 3; i++) pushMember(rows, 1, i, 1, i, i)
+    for (let i = 1; i <= 3; i++) pushMemberKey(rows, 1, i)
     const { keys, values } = rows.slice(0, 3)
     expect(() => maps.members.setBatch(keys, values)).toThrow(
       expect.objectContaining({ code: 'E2BIG', map: 'members', done: 2 }),

@@ -36,6 +36,8 @@ export interface Instance {
   /** CPU time of the agent so far, all its threads, ms. */
   cpu_ms(): number
   log(): string
+  /** Resolves when the agent has ended, however it did. */
+  readonly ended: Promise<unknown>
   /** Undefined: ready; else why not. */
   notReady(): Promise<string | undefined>
   /** Resolves when /readyz says so; throws with the agent's log. */
@@ -136,6 +138,7 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
     metricsPort: metrics,
     cpu_ms: () => cpuOf(join(cgroup, 'agent')),
     log: () => child.log(),
+    ended: child.ended,
     notReady: () => notReady(probe, child),
     ready: (timeout_ms) => waitReady(name, instance, child, timeout_ms),
     close,

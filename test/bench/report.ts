@@ -29,6 +29,9 @@ export interface Result {
   readonly raw: Readonly<Record<string, readonly number[]>>
 }
 
+/** Quartiles of a ratio further apart than this say more of the machine than of the product. */
+const noisy = 0.05
+
 export function row(
   what: string,
   unit: Unit,
@@ -36,8 +39,11 @@ export function row(
   extra: { goal?: Goal; note?: string } = {},
 ): Row {
   const found = quartiles(values)
+  const isNoisy = unit === 'ratio' && found.q3 - found.q1 > noisy
+  const note = [extra.note, isNoisy ? 'noisy: run it again on a quiet machine' : undefined]
+  const notes = note.filter((text) => text !== undefined).join('; ')
   const mark = extra.goal === undefined ? {} : { mark: judge(found, extra.goal) }
-  return { what, unit, found, ...extra, ...mark }
+  return { what, unit, found, ...extra, ...mark, ...(notes === '' ? {} : { note: notes }) }
 }
 
 function figure(value: number, unit: Unit): string {

@@ -81,7 +81,10 @@ export async function fullSync(
   const flags = ['--kubeconfig', replay.kubeconfig]
   const instance = await startInstance({ name, flags, cpu: agentCpu, ...options })
   try {
-    await replay.held()
+    const died = instance.ended.then((): never => {
+      throw new Error('it ended')
+    })
+    await Promise.race([replay.held(), died])
   } catch (error) {
     throw new Error(`agent ${name}: ${String(error)}:\n${instance.log().slice(-3000)}`)
   }

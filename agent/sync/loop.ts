@@ -282,10 +282,7 @@ export class Sync {
     }
     desired.set(key, wish)
     const result = (this.#stock as Stock).reserve(wish)
-    if (!isShortage(result)) {
-      this.#tell(key, wish.problems, result.isKeptAlive ? [keptAliveProblem(wish)] : [])
-      return result
-    }
+    if (!isShortage(result)) return result
     this.#starved.add(key)
     if (this.#quarantine.isHopeful) return undefined
     const problem = shortageProblem(wish, result)
@@ -300,18 +297,17 @@ export class Sync {
     desired: ReadonlyMap<ObjectKey, DesiredService>,
     applied: Applied,
   ): void {
-    for (const { key } of changes) {
+    for (const { key, isKeptAlive } of changes) {
       const error = applied.failed.get(key)
-      if (error === undefined) {
-        this.#retries.succeed(key)
-        continue
-      }
-      this.#retries.fail(key, error.message)
-      const wish = desired.get(key)
+      const wish = desired.get(key) ?? nothing
+      const found = isKeptAlive ? [keptAliveProblem(wish)] : []
+      if (error === undefined) this.#retries.succeed(key)
+      else this.#retries.fail(key, error.message)
       // One failure is common under memory pressure and gone at the next attempt.
-      if (wish !== undefined && this.#retries.attemptsOf(key) > 2) {
-        this.#tell(key, wish.problems, [writeProblem(wish, error.message)])
+      if (error !== undefined && this.#retries.attemptsOf(key) > 2) {
+        found.push(writeProblem(wish, error.message))
       }
+      this.#tell(key, wish.problems, found)
     }
     this.#quarantine.add(applied.freed)
     if (applied.hasMadeRoom) this.#wakeStarved()

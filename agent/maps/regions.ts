@@ -8,15 +8,18 @@ import type { Memory } from './table.ts'
 export type RegionHeader = FlRegion
 export type Backend = FlBackend
 
-/** What a region needs of its backends, as columns. */
+/**
+ * What a region needs of its backends, as columns of `count` rows. Twice, because maps may not know
+ * `Backends` of desired, which is one.
+ */
 export interface BackendColumns {
   readonly count: number
-  /** count × 16 bytes. */
+  /** 16 bytes a row. */
   readonly addresses: Uint8Array
   readonly ports: Uint16Array
-  /** 1: serves while it terminates. */
+  /** 0 or 1. */
   readonly terminating: Uint8Array
-  /** 1: on this node. */
+  /** 0 or 1. */
   readonly local: Uint8Array
   readonly zones: readonly string[]
 }

@@ -44,12 +44,12 @@ export function stepsOf({ comment }: Txtar): Step[] {
 
 export function sizesOf(steps: readonly Step[]): Partial<FakeSizes> {
   const words = steps.filter(({ command }) => command === 'sizes').flatMap(({ words }) => words)
-  return Object.fromEntries(
-    words.map((word) => {
-      const [map, size] = word.split('=')
-      return [map, Number(size)]
-    }),
-  )
+  const sizes: Record<string, number> = {}
+  for (const word of words) {
+    const [map = '', size] = word.split('=')
+    sizes[map] = Number(size)
+  }
+  return sizes
 }
 
 export class Scenario {

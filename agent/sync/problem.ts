@@ -20,7 +20,7 @@ export function shortageProblem({ ref }: DesiredService, shortage: Shortage): Pr
     message:
       `map ${map} holds ${capacity} entries and has ${free} left where ${needed} ` +
       `in one piece are needed: ${consequence}`,
-    remedy: `raise the size of ${map} (--map-size ${map}=N) and restart the agent with new pins`,
+    remedy: `restart the agent with a larger --max-${map} after \`fairlead cleanup\``,
   }
 }
 

@@ -122,7 +122,8 @@ export class Claims {
     const ports = desired.ports.map((port) => {
       const frontends = port.frontends.filter((frontend) => {
         const problem = this.#loss(desired, frontend)
-        if (problem !== undefined) problems.push(problem)
+        // The any-port frontend goes with the address; one line about that is enough.
+        if (problem !== undefined && frontend.port !== 0) problems.push(problem)
         return problem === undefined
       })
       return frontends.length === port.frontends.length ? port : { ...port, frontends }

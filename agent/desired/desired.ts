@@ -14,6 +14,7 @@ export interface Frontend {
   readonly kind: FrontendKind
   /** NodePort: 0.0.0.0 (v4-mapped) or ::, one entry of the family for all node addresses. */
   readonly address: Address
+  /** 0: every port of the address that no other frontend names; refused (N5). */
   readonly port: number
   readonly protocol: Protocol
   /** externalTrafficPolicy decides (kube-proxy-behaviour C4). */

@@ -4,7 +4,7 @@ import { keyOf } from '../model/key.ts'
 import type { EndpointSlice, ObjectKey, Problem, Service, ServicePort } from '../model/objects.ts'
 import { orderBackends } from './backends.ts'
 import { collectCandidates } from './candidates.ts'
-import type { DesiredPort, DesiredService } from './desired.ts'
+import type { DesiredPort, DesiredService, Frontend } from './desired.ts'
 import type { NodeFacts } from './facts.ts'
 import { familiesOf, frontendsOf, vipsOf } from './frontends.ts'
 import type { Vip } from './frontends.ts'
@@ -49,6 +49,21 @@ function desirePort(
 }
 
 /**
+ * Ports that a ClusterIP does not have are refused, as kube-proxy's nftables mode does
+ * (kube-proxy-behaviour N5): one frontend with port 0 per ClusterIP, carried by the Service's first
+ * port of the family.
+ */
+function withAnyPort(first: DesiredPort, vips: readonly Vip[]): DesiredPort {
+  const [{ protocol }] = first.frontends as [Frontend]
+  const refusing = vips
+    .filter(({ kind }) => kind === 'ClusterIP')
+    .map(({ kind, address }): Frontend => {
+      return { kind, address, port: 0, protocol, isExternal: false, isPerPacket: false }
+    })
+  return { ...first, frontends: [...first.frontends, ...refusing] }
+}
+
+/**
  * No ports for what is not programmed (O1, O2, O11). Backends beyond the limit are neither cut nor
  * spread: the port is given whole with a problem, and `sync`, which can't fit it, keeps the last
  * good set.
@@ -65,13 +80,15 @@ export function desireService(
   const ports: DesiredPort[] = []
   for (const family of familiesOf(service)) {
     const vips = vipsOf(service, family, facts, problems)
+    let isFirst = true
     for (const port of service.ports) {
       const desired = desirePort(service, port, family, vips, slices, facts)
       if (desired.frontends.length === 0) continue
       if (desired.backends.count > facts.backendsLimit) {
         problems.push(tooMany(service, desired.key, desired.backends.count, facts))
       }
-      ports.push(desired)
+      ports.push(isFirst ? withAnyPort(desired, vips) : desired)
+      isFirst = false
     }
   }
   return {

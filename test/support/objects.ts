@@ -124,14 +124,25 @@ export function facts(over: Partial<NodeFacts> = {}): NodeFacts {
   }
 }
 
-/** One line a frontend: `ClusterIP 10.96.0.1:80/TCP`, with ` per-packet` where it is. */
-export function frontendLines(desired: DesiredService): string[] {
+/** ClusterIPs whose other ports are refused (N5). */
+export function refusingLines(desired: DesiredService): string[] {
   return desired.ports.flatMap((port) =>
-    port.frontends.map(({ kind, address, port: number, protocol, isPerPacket }) => {
-      const flag = isPerPacket ? ' per-packet' : ''
-      return `${kind} ${formatEndpoint(address, number)}/${protocol}${flag}`
-    }),
+    port.frontends.filter(({ port: number }) => number === 0).map((f) => formatAddress(f.address)),
   )
+}
+
+/**
+ * One line a frontend: `ClusterIP 10.96.0.1:80/TCP`, with ` per-packet` where it is. Without those
+ * that refuse other ports.
+ */
+export function frontendLines(desired: DesiredService): string[] {
+  const frontends = desired.ports.flatMap((port) => port.frontends)
+  return frontends
+    .filter(({ port }) => port !== 0)
+    .map(({ kind, address, port, protocol, isPerPacket }) => {
+      const flag = isPerPacket ? ' per-packet' : ''
+      return `${kind} ${formatEndpoint(address, port)}/${protocol}${flag}`
+    })
 }
 
 /** One line a backend of one port: `10.1.0.1:8080 local+cluster terminating`. */

@@ -43,6 +43,9 @@ describe('a command line without flags', () => {
         affinity: 65536,
       },
       eventSample: 0,
+      watchList: true,
+      protobuf: true,
+      pageLimit: 0,
       verbosity: 0,
       logFormat: 'json',
     })

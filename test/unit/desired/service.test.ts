@@ -6,7 +6,7 @@ import { parseAddress } from '../../../agent/model/address.ts'
 import type { Address } from '../../../agent/model/address.ts'
 import { parseCidr } from '../../../agent/model/cidr.ts'
 import type { Cidr } from '../../../agent/model/cidr.ts'
-import { facts, frontendLines, service, slice } from '../../support/objects.ts'
+import { facts, frontendLines, refusingLines, service, slice } from '../../support/objects.ts'
 import type { ServiceWords } from '../../support/objects.ts'
 
 type Facts = Parameters<typeof facts>[0]
@@ -31,6 +31,19 @@ describe('frontends', () => {
       'ClusterIP 10.96.0.1:80/TCP',
       'ClusterIP 10.96.0.1:81/TCP',
     ])
+  })
+
+  test('N5: other ports of a ClusterIP are refused, once an address, and of no other kind', () => {
+    const words: ServiceWords = {
+      spec: {
+        type: 'NodePort',
+        clusterIPs: ['10.96.0.1', 'fd00::1'],
+        ipFamilies: ['IPv4', 'IPv6'],
+        ports: ports(2),
+      },
+    }
+    const desired = desireService(service(words), [], facts())
+    expect(refusingLines(desired)).toEqual(['10.96.0.1', 'fd00::1'])
   })
 
   test('of a NodePort are one entry for all node addresses', () => {
@@ -105,6 +118,7 @@ describe('frontends', () => {
       ['LoadBalancer', true],
       ['ExternalIP', true],
       ['NodePort', true],
+      ['ClusterIP', false], // the one that refuses other ports
     ])
   })
 

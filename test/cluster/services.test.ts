@@ -22,6 +22,7 @@ import {
   differences,
   expectedFrontends,
   textOf,
+  withoutAnyPort,
 } from '../support/oracle.ts'
 import { readFrontends } from '../support/pins.ts'
 import type { Dialer } from '../support/place.ts'
@@ -95,6 +96,10 @@ requires(
   test(`the maps of ${serviceCount} Services x 10 endpoints equal the oracle`, async () => {
     const expected = await settled()
     expect(expected.size).toBeGreaterThan(serviceCount * 0.8)
+  })
+
+  test('every ClusterIP refuses the ports that its Service does not have', async () => {
+    expect(withoutAnyPort(await settled(), readFrontends(node.bpffs))).toEqual([])
   })
 
   test('connects to a sample of 50 frontends reach the right backends', async () => {
@@ -184,7 +189,7 @@ requires(
         if (wrong.length > 0) expect.fail(`neither old nor new: ${wrong.slice(0, 5).join('\n')}`)
         return differences(after, found).length === 0
       },
-      { timeout_ms: 120_000, pause_ms: 20 },
+      { timeout_ms: 200_000, pause_ms: 20 },
     )
   })
 

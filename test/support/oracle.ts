@@ -202,8 +202,8 @@ function addFamily(
 }
 
 /**
- * How the maps differ from what is expected, a line each; none if they are equal. Every ClusterIP
- * must also have its `any port` entry, which refuses ports that the Service lacks (N5).
+ * How the maps differ from what is expected, a line each; none if they are equal. Without the
+ * `any port` entries: those are `withoutAnyPort`'s.
  */
 export function differences(
   expected: ReadonlyMap<string, Expected>,
@@ -216,9 +216,6 @@ export function differences(
     else if (textOf(actual) !== textOf(wanted)) {
       lines.push(`${name}: ${textOf(actual)}, expected ${textOf(wanted)}`)
     }
-    const address = name.slice(0, name.lastIndexOf(':')).replace(/^\[|\]$/g, '')
-    if (!wanted.isExternal && !found.has(`${address} any port`))
-      lines.push(`${address}: no any port`)
   }
   for (const name of found.keys()) {
     if (!expected.has(name) && !name.endsWith(' any port')) lines.push(`${name}: not expected`)
@@ -232,4 +229,15 @@ export function textOf(one: Expected): string {
   const policies = `internal=${isInternalLocal ? 'Local' : 'Cluster'} external=${isExternalLocal ? 'Local' : 'Cluster'}`
   const kind = isExternal ? 'external' : 'internal'
   return `${kind} ${policies} affinity=${affinityTimeout_s} cluster=${cluster.join(',')} local=${local.join(',')}`
+}
+
+/** ClusterIPs that lack the entry which refuses ports that their Service doesn't have (N5). */
+export function withoutAnyPort(
+  expected: ReadonlyMap<string, Expected>,
+  found: ReadonlyMap<string, Expected>,
+): string[] {
+  const addresses = [...expected]
+    .filter(([, { isExternal }]) => !isExternal)
+    .map(([name]) => name.slice(0, name.lastIndexOf(':')).replace(/^\[|\]$/g, ''))
+  return [...new Set(addresses)].filter((address) => !found.has(`${address} any port`))
 }

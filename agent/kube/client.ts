@@ -2,6 +2,7 @@
  * HTTP to the API server: one HTTP/2 session for all requests, or, where ALPN gives none, a
  * connection of HTTP/1.1 for each. Nothing here throws for what the other side does: results say it.
  */
+import { setMaxListeners } from 'node:events'
 import { request as requestHttp1 } from 'node:http'
 import type { OutgoingHttpHeaders } from 'node:http'
 import type { Socket } from 'node:net'
@@ -72,6 +73,8 @@ export class ApiClient {
   constructor(options: ClientOptions) {
     this.#options = options
     this.credentials = options.credentials
+    // Each open stream listens to it: many are no leak.
+    setMaxListeners(0, this.#stop.signal)
     this.#answerTimeout_ms = options.answerTimeout_ms ?? 10_000
     this.#clock = options.clock ?? systemClock
   }

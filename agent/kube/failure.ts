@@ -90,7 +90,7 @@ export function silent(attempt: Attempt, waited_ms: number): Failure {
 }
 
 export function aborted(attempt: Attempt): Failure {
-  const message = `${attempt.what} at ${attempt.server}: given up, we are shutting down`
+  const message = `${attempt.what} at ${attempt.server}: given up: the client was closed or the caller left`
   return { kind: 'aborted', status: 0, reason: '', retryAfter_s: 0, message, excerpt: '' }
 }
 

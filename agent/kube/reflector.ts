@@ -183,7 +183,6 @@ export class Reflector {
 
   /** Of a request that was refused, or a stream that broke. */
   #failed(failure: Failure): Outcome {
-    if (failure.kind === 'aborted') return goOn
     // The second: etcd was restored from a backup and counts from further back than we do.
     const isLost = failure.status === 410 || tooLarge.test(failure.message)
     if (isLost) return { then: 'list', isExpired: true, why: failure.message }

@@ -1,4 +1,5 @@
 /** The API server as a source of objects: one reflector a kind over one client. */
+import { setMaxListeners } from 'node:events'
 import { systemClock } from '../clock.ts'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
@@ -85,6 +86,8 @@ export function apiServerSource(options: ApiServerOptions): ApiServerSource {
         })
         reflectors.set(kind, reflector)
       }
+      // Each reflector, and whoever else lives as long as the agent, listens to it: no leak.
+      setMaxListeners(0, signal)
       await clock.sleep((options.startSpread_ms ?? 0) * random(), signal)
       await Promise.all([...reflectors.values()].map((reflector) => reflector.run(signal)))
     },

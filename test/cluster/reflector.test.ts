@@ -41,10 +41,15 @@ async function synced(options: Partial<ApiServerOptions> = {}): Promise<Running>
   const log = recordingLog()
   const source = apiServerSource({ client, nodeName: node, log, timing, ...options })
   const running = source.run(sink, controller.signal)
-  await eventually('all kinds are listed', () => source.status().every((kind) => kind.isSynced))
   const stop = async (): Promise<void> => {
     controller.abort()
     await running
+  }
+  try {
+    await eventually('all kinds are listed', () => source.status().every((kind) => kind.isSynced))
+  } catch (error) {
+    await stop()
+    throw error
   }
   return { source, sink, log, stop }
 }
@@ -66,6 +71,9 @@ beforeAll(async () => {
     const path = `${paths[object.kind]}/${made.metadata.name}/status`
     await cluster.api('PUT', path, { ...made, status: object.status })
   }
+  await eventually('the API server has made its own Service', () =>
+    cluster.api('GET', '/api/v1/namespaces/default/services/kubernetes'),
+  )
   client = new ApiClient({
     credentials: kubeconfigCredentials(cluster.kubeconfig('agent')),
     env: {},
@@ -89,10 +97,16 @@ describe('every way of listing comes to the same objects', () => {
     const usual = await synced()
     const other = await synced(options)
     try {
-      expect(usual.sink.count('Service')).toBeGreaterThanOrEqual(40)
-      // Of 50, three are of names (FQDN).
-      expect(usual.sink.count('EndpointSlice')).toBe(47)
-      expect(usual.sink.count('Node')).toBe(1)
+      for (const { sink } of [usual, other]) {
+        // The server's cache, which both list from, may be a moment behind.
+        await eventually('every object is there', () => {
+          expect(sink.count('Service')).toBe(50 + 1)
+          // Of 50, three are of names (FQDN).
+          expect(sink.count('EndpointSlice')).toBe(47)
+          expect(sink.count('Node')).toBe(1)
+          return true
+        })
+      }
       expect(other.sink.tables()).toEqual(usual.sink.tables())
       expect(other.sink.allProblems()).toEqual(usual.sink.allProblems())
       expect([...usual.log.lines, ...other.log.lines]).toEqual([])
@@ -199,8 +213,10 @@ describe('changes are heard', () => {
     })
     for (const protobuf of [true, false]) {
       const running = await synced({ protobuf })
-      expect(running.sink.service('default/large')?.ports).toHaveLength(1)
-      expect(running.sink.slice('default/large')?.count).toBe(1000)
+      const { sink } = running
+      await eventually('the Service is there', () => sink.service('default/large'))
+      await eventually('the slice is', () => sink.slice('default/large')?.count === 1000)
+      expect(running.log.lines).toEqual([])
       await running.stop()
     }
     await cluster.api('DELETE', `${path}/large`)
@@ -272,13 +288,15 @@ describe('an API server without WatchList', () => {
   test('is listed instead, and said so once a kind', async () => {
     const old = await startCluster({ rbac: false, featureGates: { WatchList: false } })
     const oldClient = new ApiClient({ credentials: kubeconfigCredentials(old.kubeconfig('agent')) })
+    let running: Running | undefined
     try {
-      const running = await synced({ client: oldClient })
+      running = await synced({ client: oldClient })
       const said = running.log.lines.filter((line) => line.includes('no WatchList'))
       expect(said).toHaveLength(3)
-      expect(running.sink.service('default/kubernetes')).toBeDefined()
-      await running.stop()
+      const { sink } = running
+      await eventually('a Service is there', () => sink.service('default/kubernetes'))
     } finally {
+      await running?.stop()
       oldClient.close()
       await old.close()
     }

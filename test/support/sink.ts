@@ -1,4 +1,5 @@
 /** A sink that keeps what it is told, and a log that keeps its lines. */
+import { reasonOf } from '../../agent/errors.ts'
 import type { Log } from '../../agent/log.ts'
 import { keyOf } from '../../agent/model/key.ts'
 import type { EndpointSlice, ModelObject, Problem, Service } from '../../agent/model/objects.ts'
@@ -79,7 +80,7 @@ export function recordingLog(): Log & { readonly lines: string[] } {
     (level: string) =>
     (fields: object, message: string): void => {
       const { error, ...rest } = fields as { error?: unknown }
-      const why = error === undefined ? '' : ` ${String(error)}`
+      const why = error === undefined ? '' : ` ${reasonOf(error)}`
       lines.push(`${level}: ${message} ${JSON.stringify(rest)}${why}`)
     }
   const log = {

@@ -20,6 +20,8 @@ import type { MapName } from './maps/abi.gen.ts'
 import { metaOf } from './maps/meta.ts'
 import { writeNodeAddresses } from './maps/node-addresses.ts'
 import type { Metrics } from './metrics.ts'
+import { formatAddress } from './model/address.ts'
+import type { Address } from './model/address.ts'
 import { parseCidr } from './model/cidr.ts'
 import type { Cidr } from './model/cidr.ts'
 import { isEqual } from './model/equal.ts'
@@ -69,6 +71,7 @@ export class Control {
   /** Wall clock since when changes wait; 0: none does. */
   #waitingSince_ms = 0
   #nodeTrouble = ''
+  #names: Map<number, { readonly service: ObjectKey; readonly key: string }> | undefined
 
   constructor(parts: ControlParts) {
     const { config, clock, kernel } = parts
@@ -175,6 +178,7 @@ export class Control {
   #count({ duration_ms, writes }: SyncReport): void {
     const { metrics, clock } = this.#parts
     const { metric } = metrics
+    this.#names = undefined
     for (const [map, n] of Object.entries(writes)) metric.fairlead_map_writes_total.inc({ map }, n)
     for (const ip_family of ['IPv4', 'IPv6']) {
       metric.kubeproxy_sync_proxy_rules_duration_seconds.observe({ ip_family }, duration_ms / 1000)
@@ -220,25 +224,30 @@ export class Control {
     }
   }
 
-  /** Who stands behind each service id; built anew when asked, for listings are rare. */
+  /** Who stands behind a service id. The index is made when asked for, and again after a sync. */
   readonly namingOf = (id: number): Naming | undefined => {
-    for (const { service, port } of this.#sync.ports()) {
-      if (port.id === id) return this.#naming(service, port.key)
-    }
-    return undefined
+    this.#names ??= new Map(
+      [...this.#sync.ports()].map(({ service, port }) => [port.id, { service, key: port.key }]),
+    )
+    const found = this.#names.get(id)
+    return found && this.#naming(found.service, found.key)
   }
 
   #naming(service: ObjectKey, portKey: string): Naming {
     const [namespace = '', name = '', portName = ''] = portKey.split('/')
     const object = this.#store.service(service)
-    const clusterIps = new Set(object?.clusterIps.map(String))
+    const isOneOf = (addresses: readonly Address[] | undefined, text: string): boolean =>
+      addresses?.some((address) => formatAddress(address) === text) === true
     return {
       namespace,
       name,
       portName,
       sync: this.#sync.stateOf(service),
-      kindOf: ({ address }) =>
-        address === '*' ? 'NodePort' : clusterIps.has(address) ? 'ClusterIP' : 'LoadBalancer',
+      kindOf({ address }) {
+        if (address === '*') return 'NodePort'
+        if (isOneOf(object?.clusterIps, address)) return 'ClusterIP'
+        return isOneOf(object?.externalIps, address) ? 'ExternalIP' : 'LoadBalancer'
+      },
     }
   }
 

@@ -1,12 +1,11 @@
 /** The View of the running agent: the maps as they are, with the names that only the agent knows. */
-import type { BpfMap, FeatureProbe } from '../../native/index.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config.ts'
 import { bootTime_ns } from '../datapath/boot-time.ts'
 import type { EventStream } from '../datapath/events.ts'
 import type { Pins } from '../datapath/pins.ts'
 import { reportFeatures, reportHooks, reportMaps } from '../datapath/report.ts'
-import type { MapReport } from '../datapath/report.ts'
+import type { BpfMap, FeatureProbe, MapReport } from '../datapath/report.ts'
 import { flSchema } from '../maps/abi.gen.ts'
 import type { MapName } from '../maps/abi.gen.ts'
 import type { DatapathEvent } from '../maps/events.ts'

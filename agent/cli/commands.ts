@@ -92,12 +92,16 @@ export const commands: readonly Command[] = [
   },
   {
     path: ['map', 'dump'],
-    summary: 'Print every entry of one map, a line each',
-    word: { name: 'map', isNeeded: true, help: 'name as in fairlead map list' },
+    summary: 'Print every entry of one map, a line each; without a name, of what serves',
+    word: { name: 'map', isNeeded: false, help: 'name as in fairlead map list' },
     complete: 'map',
     options: asking,
-    examples: ['fairlead map dump frontends', 'fairlead map dump backends -o json'],
-    run: async (context) => (await import('./map.ts')).dumpOneMap(context),
+    examples: [
+      'fairlead map dump',
+      'fairlead map dump frontends',
+      'fairlead map dump backends -o json',
+    ],
+    run: async (context) => (await import('./map.ts')).dumpMaps(context),
   },
   {
     path: ['events'],

@@ -1,6 +1,6 @@
 /** `fairlead map list|dump` */
 import { dumpMap } from '../api/queries.ts'
-import type { MapInfo } from '../api/view.ts'
+import type { MapInfo, MapLines } from '../api/view.ts'
 import { printDocument, printList, type Context } from './context.ts'
 import { fromAnybody } from './reach.ts'
 import { bytes, none, type Column } from './render.ts'
@@ -26,10 +26,20 @@ export async function listMaps(context: Context): Promise<number> {
   return exitCodes.ok
 }
 
-export async function dumpOneMap(context: Context): Promise<number> {
-  const name = context.words[0] ?? ''
-  const found = await fromAnybody(context, (view) => dumpMap(view, name))
-  if (context.flags.output === 'json') await printDocument(context, 'Map', found)
-  else await context.io.out(found.lines.map((line) => `${line}\n`).join(''))
+/** What a connection is decided by, in the order in which it is read. */
+const serving = ['frontends', 'services', 'backends']
+
+export async function dumpMaps(context: Context): Promise<number> {
+  const [name] = context.words
+  const names = name === undefined ? serving : [name]
+  const found = await fromAnybody(context, async (view) => {
+    const maps: MapLines[] = []
+    for (const one of names) maps.push(await dumpMap(view, one))
+    return maps
+  })
+  if (context.flags.output !== 'json') {
+    await context.io.out(found.flatMap(({ lines }) => lines.map((line) => `${line}\n`)).join(''))
+  } else if (name === undefined) await printDocument(context, 'MapList', { maps: found })
+  else await printDocument(context, 'Map', found[0] ?? {})
   return exitCodes.ok
 }

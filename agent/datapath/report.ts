@@ -1,5 +1,7 @@
 /** What status says of the datapath: measured from the pins, so it holds without the agent. */
 import type { BpfMap, FeatureProbe } from '../../native/index.ts'
+
+export type { BpfMap, FeatureProbe } from '../../native/index.ts'
 import { mapLayouts } from '../maps/abi.gen.ts'
 import type { MapName } from '../maps/abi.gen.ts'
 import { attachedLinks, cgroupHooks, programOf } from './attach.ts'

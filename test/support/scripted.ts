@@ -1,7 +1,7 @@
 /** An API server that says what a test tells it to, over real TLS with HTTP/2 or HTTP/1.1. */
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createSecureServer } from 'node:http2'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import { createServer as createHttpsServer } from 'node:https'
@@ -32,7 +32,6 @@ type Headers = Readonly<Record<string, string>>
 
 export interface ScriptedServer {
   readonly url: string
-  readonly caFile: string
   /** `GET /api/v1/services?…` of every request so far. */
   readonly requests: readonly string[]
   /** Sockets that are open now. */
@@ -45,24 +44,23 @@ export interface ScriptedOptions {
   readonly answer: (reply: Reply) => void | Promise<void>
 }
 
-let certificate: { directory: string; caFile: string; cert: Buffer; key: Buffer } | undefined
+let certificate: { cert: string; key: string } | undefined
 
-/** One self-signed certificate for 127.0.0.1 a test process. */
-export function testCertificate(): { caFile: string; cert: Buffer; key: Buffer } {
+/** One self-signed certificate for 127.0.0.1 a test process, kept in memory alone. */
+function testCertificate(): { cert: string; key: string } {
   if (certificate !== undefined) return certificate
-  const directory = mkdtempSync(join(tmpdir(), 'fairlead-test-'))
-  process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
-  const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')]
   const subject = ['-subj', '/CN=scripted', '-addext', 'subjectAltName=IP:127.0.0.1']
-  execFileSync(
+  const both = execFileSync(
     'openssl',
     [
       ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
-      ...['-days', '2', '-keyout', key, '-out', cert, ...subject],
+      ...['-days', '2', '-keyout', '-', '-out', '-', ...subject],
     ],
-    { stdio: 'pipe' },
+    { stdio: 'pipe', encoding: 'utf8' },
   )
-  certificate = { directory, caFile: cert, cert: readFileSync(cert), key: readFileSync(key) }
+  const part = (name: string): string =>
+    new RegExp(`-----BEGIN ${name}-----[^]*?-----END ${name}-----\n`).exec(both)?.[0] ?? ''
+  certificate = { cert: part('CERTIFICATE'), key: part('PRIVATE KEY') }
   return certificate
 }
 
@@ -102,7 +100,7 @@ function makeReply(request: Request, response: Response): Reply {
 }
 
 export async function scriptedServer(options: ScriptedOptions): Promise<ScriptedServer> {
-  const { cert, key, caFile } = testCertificate()
+  const { cert, key } = testCertificate()
   const requests: string[] = []
   const sockets = new Set<Socket>()
   const onRequest = (request: Request, response: Response): void => {
@@ -125,7 +123,6 @@ export async function scriptedServer(options: ScriptedOptions): Promise<Scripted
   await once(server, 'listening')
   return {
     url: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    caFile,
     requests,
     sockets: () => sockets.size,
     async close() {
@@ -143,14 +140,15 @@ export function credentialFiles(
 ): {
   readonly directory: string
   readonly kubeconfig: string
-  readonly tokenFile: string
+  readonly caFile: string
   setToken(token: string): void
   remove(): void
 } {
-  const { caFile } = testCertificate()
   const directory = mkdtempSync(join(tmpdir(), 'fairlead-test-'))
   const tokenFile = join(directory, 'token')
   const kubeconfig = join(directory, 'kubeconfig')
+  const caFile = join(directory, 'ca.crt')
+  writeFileSync(caFile, testCertificate().cert)
   const setToken = (text: string): void => writeFileSync(tokenFile, `${text}\n`)
   setToken(token)
   writeFileSync(
@@ -164,5 +162,5 @@ contexts: [{name: test, context: {cluster: test, user: agent}}]
 `,
   )
   const remove = (): void => rmSync(directory, { recursive: true, force: true })
-  return { directory, kubeconfig, tokenFile, setToken, remove }
+  return { directory, kubeconfig, caFile, setToken, remove }
 }

@@ -54,11 +54,6 @@ static __always_inline int fl_refuse_with(int error)
 	return REFUSE;
 }
 
-static __always_inline int fl_refuse_verdict(int verdict)
-{
-	return fl_refuse_with(verdict == FL_DROP ? EHOSTUNREACH : ECONNREFUSED);
-}
-
 /* The agent's own marked socket: proof that this hook runs, and where the node's namespace is. */
 static __always_inline int fl_is_canary(struct bpf_sock_addr *ctx, struct fl_meta *meta, __u8 hook)
 {
@@ -142,6 +137,27 @@ static __always_inline void fl_translated(const struct fl_meta *meta, const stru
 	fl_event(meta, dial, FL_EVENT_TRANSLATE, FL_TRANSLATED, service_id, backend);
 }
 
+static __always_inline int fl_unless_stuck(struct bpf_sock_addr *ctx, const struct fl_meta *meta,
+					   const struct fl_dial *dial, __u32 service_id,
+					   int verdict, const struct fl_backend *backend)
+{
+	if (verdict != FL_TRANSLATE || !backend || !fl_is_stuck(ctx, &backend->addr))
+		return verdict;
+	return fl_pass(meta, dial, FL_LOOPBACK_SOURCE, service_id);
+}
+
+/* What the kernel does next with the call. */
+static __always_inline int fl_carry_out(struct bpf_sock_addr *ctx, int verdict,
+					const struct fl_backend *backend, int is_v6)
+{
+	if (verdict == FL_PASS)
+		return PROCEED;
+	if (verdict != FL_TRANSLATE || !backend)
+		return fl_refuse_with(verdict == FL_DROP ? EHOSTUNREACH : ECONNREFUSED);
+	fl_ctx_write(ctx, &backend->addr, backend->port, is_v6);
+	return PROCEED;
+}
+
 static __always_inline int fl_connect(struct bpf_sock_addr *ctx, struct fl_addr addr, __u8 hook,
 				      int is_v6)
 {
@@ -164,20 +180,14 @@ static __always_inline int fl_connect(struct bpf_sock_addr *ctx, struct fl_addr 
 		return PROCEED;
 	}
 	verdict = fl_resolve(meta, &dial, &found, &backend);
-	if (verdict == FL_PASS) {
+	verdict = fl_unless_stuck(ctx, meta, &dial, found.service_id, verdict, backend);
+	if (verdict == FL_TRANSLATE && backend) {
+		fl_remember_peer(ctx, &dial, found.service_id, backend);
+		fl_translated(meta, &dial, found.service_id, backend);
+	} else if (verdict == FL_PASS) {
 		fl_forget_peer(ctx);
-		return PROCEED;
 	}
-	if (verdict != FL_TRANSLATE || !backend)
-		return fl_refuse_verdict(verdict);
-	if (fl_is_stuck(ctx, &backend->addr)) {
-		fl_pass(meta, &dial, FL_LOOPBACK_SOURCE, found.service_id);
-		return PROCEED;
-	}
-	fl_remember_peer(ctx, &dial, found.service_id, backend);
-	fl_translated(meta, &dial, found.service_id, backend);
-	fl_ctx_write(ctx, &backend->addr, backend->port, is_v6);
-	return PROCEED;
+	return fl_carry_out(ctx, verdict, backend, is_v6);
 }
 
 /* A new choice for a socket's VIP; up to 3 more tries for one that no other VIP of it uses. */
@@ -254,16 +264,8 @@ static __always_inline int fl_sendmsg(struct bpf_sock_addr *ctx, struct fl_addr 
 		storage =
 			bpf_sk_storage_get(&datagrams, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	verdict = fl_datagram(meta, &dial, &found, storage, &backend);
-	if (verdict == FL_PASS)
-		return PROCEED;
-	if (verdict != FL_TRANSLATE || !backend)
-		return fl_refuse_verdict(verdict);
-	if (fl_is_stuck(ctx, &backend->addr)) {
-		fl_pass(meta, &dial, FL_LOOPBACK_SOURCE, found.service_id);
-		return PROCEED;
-	}
-	fl_ctx_write(ctx, &backend->addr, backend->port, is_v6);
-	return PROCEED;
+	verdict = fl_unless_stuck(ctx, meta, &dial, found.service_id, verdict, backend);
+	return fl_carry_out(ctx, verdict, backend, is_v6);
 }
 
 /* The address that a program sees becomes the VIP that it dialled. Also while bypassed. */

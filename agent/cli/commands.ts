@@ -96,11 +96,7 @@ export const commands: readonly Command[] = [
     word: { name: 'map', isNeeded: false, help: 'name as in fairlead map list' },
     complete: 'map',
     options: asking,
-    examples: [
-      'fairlead map dump',
-      'fairlead map dump frontends',
-      'fairlead map dump backends -o json',
-    ],
+    examples: ['fairlead map dump', 'fairlead map dump backends -o json'],
     run: async (context) => (await import('./map.ts')).dumpMaps(context),
   },
   {

@@ -65,7 +65,6 @@ describe('usage errors', () => {
     [['status', '--outptu', 'json'], /Did you mean --output/],
     [['status', '-o', 'yaml'], /Allowed choices are table, json/],
     [['status', 'now'], /too many arguments/],
-    [['map', 'dump'], /missing required argument/],
     [['service', 'get', 'a/b/c'], /'a\/b\/c' names no Service/],
     [['service', 'get', '10.96.0.1:0'], /names no Service/],
     [['service', 'list', 'shop/web', '-n', 'other'], /not in namespace other/],

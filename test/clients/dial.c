@@ -12,7 +12,7 @@
  *   say   KEY                                        ask over it once more
  *   close KEY
  *
- * One file of more than 400 lines, because kept sockets and single commands share all their steps
+ * Long, because kept sockets and single commands share all their steps
  * and the program is compiled alone, static, for any namespace.
  *
  * -6: AF_INET6 sockets, IPv4 destinations v4-mapped. -w: patience, default 2000 ms.

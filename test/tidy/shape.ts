@@ -69,6 +69,12 @@ export function hasReason(file: SourceFile, word: string, line: number): boolean
     .some((text) => pattern.test(text))
 }
 
+/** The same for a whole file, in its head comment. */
+export function hasReasonInHead(file: SourceFile, word: string): boolean {
+  const head = file.text.split('\n').slice(0, 30).join('\n')
+  return new RegExp(`${word}, because \\w`).test(head)
+}
+
 const stretchLines = 6
 
 /** Lines that everybody's code has: braces, imports, lone keywords, one word of a list. */

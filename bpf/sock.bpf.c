@@ -190,27 +190,35 @@ static __always_inline int fl_connect(struct bpf_sock_addr *ctx, struct fl_addr 
 	return fl_carry_out(ctx, verdict, backend, is_v6);
 }
 
-/* A new choice for a socket's VIP; up to 3 more tries for one that no other VIP of it uses. */
+/* Backends tried for one that no other VIP of the socket uses. */
+enum { FL_UNSHARED_TRIES = 4 };
+
+/*
+ * The chosen backend, or if another VIP of this socket uses it, the first of the next ones that
+ * none does: replies of a shared backend could not be told apart.
+ */
 static __always_inline const struct fl_backend *
 fl_unshared_backend(struct fl_datagrams *storage, const struct fl_dial *dial,
 		    const struct fl_found *found, const struct fl_backend *backend)
 {
 	__u32 region = fl_region_of(found->service_id);
 	const struct fl_region *header = fl_region_get(region, found->service_id);
+	const struct fl_backend *other = backend;
+	struct fl_interval interval;
+	__u32 start;
 
 	if (!header || header->affinity_timeout_s)
 		return backend;
-	for (int try = 0; try < 3; try++) {
-		const struct fl_backend *other;
-
-		if (!fl_slot_shares(storage, dial, backend))
-			break;
-		other = fl_choose(region, fl_interval_of(header, found->flags));
+	interval = fl_interval_of(header, found->flags);
+	start = ((__u64)bpf_get_prandom_u32() * interval.n) >> 32;
+	for (__u32 i = 0; i < FL_UNSHARED_TRIES; i++) {
+		if (!fl_slot_shares(storage, dial, other))
+			return other;
+		other = fl_choose_at(region, interval, start, i);
 		if (!other)
-			break;
-		backend = other;
+			return backend;
 	}
-	return backend;
+	return other;
 }
 
 /* The slot's backend while it serves, else a new one by fl_resolve. Returns a verdict. */

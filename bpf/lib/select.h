@@ -49,16 +49,24 @@ static __always_inline struct fl_interval fl_interval_of(const struct fl_region 
 	return cluster;
 }
 
-/* Uniform in the interval (kube-proxy-behaviour C6); NULL if it is empty. */
-static __always_inline const struct fl_backend *fl_choose(__u32 region, struct fl_interval interval)
+/* The backend `step` places behind `start`, around the interval's end; NULL if it is empty. */
+static __always_inline const struct fl_backend *
+fl_choose_at(__u32 region, struct fl_interval interval, __u32 start, __u32 step)
 {
 	__u32 slot;
 
 	if (!interval.n)
 		return NULL;
-	slot = ((__u64)bpf_get_prandom_u32() * interval.n) >> 32;
-	slot += region + 1 + interval.offset;
+	slot = region + 1 + interval.offset + (start + step) % interval.n;
 	return bpf_map_lookup_elem(&backends, &slot);
+}
+
+/* Uniform in the interval (kube-proxy-behaviour C6); NULL if it is empty. */
+static __always_inline const struct fl_backend *fl_choose(__u32 region, struct fl_interval interval)
+{
+	__u32 start = ((__u64)bpf_get_prandom_u32() * interval.n) >> 32;
+
+	return fl_choose_at(region, interval, start, 0);
 }
 
 /*

@@ -15,6 +15,7 @@ const families = [
     family: 'IPv4',
     web: '10.96.0.10',
     names: '10.96.0.20',
+    twin: '10.96.0.60',
     empty: '10.96.0.40',
     local: '10.96.0.50',
     at: (address: string, port: number) => `${address}:${port}`,
@@ -24,6 +25,7 @@ const families = [
     family: 'IPv6',
     web: 'fd00:96::10',
     names: 'fd00:96::20',
+    twin: 'fd00:96::60',
     empty: 'fd00:96::40',
     local: 'fd00:96::50',
     at: (address: string, port: number) => `[${address}]:${port}`,
@@ -102,6 +104,8 @@ requires(
     manifests.put('node', nodeObject(node))
     const both = [second, third]
     putService('web', 10, both, webPorts, webTargets)
+    const twinPort = { name: 'udp', port: 80, protocol: 'UDP' } as const
+    putService('twin', 60, both, [twinPort], [{ ...twinPort, port: 8080 }])
     const udp = { name: 'dns', protocol: 'UDP' } as const
     putService('names', 20, both, [{ ...udp, port: 53 }], [{ ...udp, port: 8053 }])
     putService(
@@ -130,7 +134,7 @@ requires(
     await node?.close()
   })
 
-  for (const { family, web, names, empty, local, at, ip } of families) {
+  for (const { family, web, names, twin, empty, local, at, ip } of families) {
     test(`${family}: connects through a VIP spread over all backends and keep the pod's address`, async () => {
       const tally = await pod.tally(200, at(web, 80))
       expect(tally.errors).toEqual({})
@@ -164,6 +168,15 @@ requires(
           `${at(ip(second), 9000)} plain`,
         ]
         expect(heard.sort()).toEqual(expected.sort())
+      }
+    })
+
+    test(`${family}: two VIPs of one UDP socket never share a backend while there is another`, async () => {
+      for (let round = 0; round < 16; round++) {
+        const command = `many ${at(web, 80)} ${at(twin, 80)}`
+        const { answers } = await pod.ask<Datagrams>(command)
+        expect(answers.map(({ from }) => from).sort()).toEqual([at(web, 80), at(twin, 80)].sort())
+        expect(new Set(answers.map(({ name }) => name)).size).toBe(2)
       }
     })
 

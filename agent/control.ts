@@ -179,7 +179,9 @@ export class Control {
     const { metrics, clock } = this.#parts
     const { metric } = metrics
     this.#names = undefined
-    for (const [map, n] of Object.entries(writes)) metric.fairlead_map_writes_total.inc({ map }, n)
+    for (const [map, n] of Object.entries({ ...writes })) {
+      metric.fairlead_map_writes_total.inc({ map }, n)
+    }
     for (const ip_family of ['IPv4', 'IPv6']) {
       metric.kubeproxy_sync_proxy_rules_duration_seconds.observe({ ip_family }, duration_ms / 1000)
       const now_s = clock.now_ms() / 1000

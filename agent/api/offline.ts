@@ -89,7 +89,6 @@ export function openPinned(bpffs: string): View {
     mapList: () => reportMaps(open, (name) => usedOf(maps, name)),
     mapDump: (name) => (isMapName(name) ? { name, lines: dumpMap(maps, name) } : undefined),
     bypass: () => ({ isOn: metaOf(maps.meta).isBypassed() }),
-    // eslint-disable-next-line require-yield -- an interface's generator that can only refuse
     async *events() {
       throw new FairleadError(
         'AGENT_UNREACHABLE',

@@ -193,6 +193,18 @@ requires(
     )
   })
 
+  test.each([
+    ['in JSON', ['--protobuf=off']],
+    ['in pages', ['--watch-list=off', '--page-limit=50']],
+    ['in pages of JSON', ['--watch-list=off', '--protobuf=off', '--page-limit=50']],
+  ])('lists %s give the same maps from a cold start', async (_how, flags) => {
+    await agent.stop()
+    expect(await runFairlead(node, 'cleanup', '--yes')).toMatchObject({ status: 0 })
+    const kubeconfig = await cluster.serviceAccountKubeconfig('kube-system', 'fairlead')
+    agent = await startAgent(node, { kubeconfig, flags })
+    await settled()
+  })
+
   test('a server without WatchList gives the same maps from a cold start', async () => {
     await cluster.stopApiServer(0)
     await cluster.startApiServer({ WatchList: false })

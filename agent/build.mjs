@@ -2,7 +2,16 @@
  * Bundles dist/agent.mjs and dist/cli.mjs and lays the compiled parts beside them:
  * dist/fairlead.node, dist/bpf/*.o. Run native/build.mjs and bpf/build.mjs before.
  */
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -45,6 +54,17 @@ function bundle(entry, name, plugins) {
   })
 }
 
+/**
+ * V8 keeps the source as long as the process lives, and one letter beyond ASCII makes it two bytes
+ * for each character. esbuild escapes such letters in strings, but not in regular expressions.
+ */
+function escapeLetters(name) {
+  const file = join(dist, name)
+  const text = readFileSync(file, 'utf8')
+  const escape = (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+  writeFileSync(file, text.replace(/[^\x00-\x7f]/g, escape))
+}
+
 function copyParts() {
   const addon = join(root, 'build/Release/fairlead.node')
   if (existsSync(addon)) cpSync(addon, join(dist, 'fairlead.node'))
@@ -65,5 +85,6 @@ await Promise.all([
   bundle('agent/agent.ts', 'agent.mjs', []),
   bundle('agent/cli/main.ts', 'cli.mjs', [agentBeside]),
 ])
+for (const name of ['agent.mjs', 'cli.mjs']) escapeLetters(name)
 chmodSync(join(dist, 'cli.mjs'), 0o755)
 copyParts()

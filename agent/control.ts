@@ -187,10 +187,10 @@ export class Control {
       const now_s = clock.now_ms() / 1000
       metric.kubeproxy_sync_proxy_rules_last_timestamp_seconds.set({ ip_family }, now_s)
     }
-    if (this.#sync.status().pending_n === 0) this.#waitingSince_ms = 0
+    if (!this.#sync.hasPending) this.#waitingSince_ms = 0
   }
 
-  readonly lastSync_ms = (): number => this.#sync.status().last_ms
+  readonly lastSync_ms = (): number => this.#sync.last_ms
   readonly waitingSince_ms = (): number => this.#waitingSince_ms
   readonly node = (): Node | undefined => this.#store.node()
 
@@ -255,11 +255,11 @@ export class Control {
 
   /** Why this agent is not ready, one sentence each. */
   readonly notReady = (): readonly string[] => {
-    const { isInitialDone, problems } = this.#sync.status()
+    const { isInitialDone } = this.#sync
     const unlisted = (['Service', 'EndpointSlice'] as const).filter(
       (kind) => !this.#store.isComplete(kind),
     )
-    const full = problems.filter(({ reason }) => reason === 'MapFull').length
+    const full = this.#sync.problemCount('MapFull')
     return [
       ...(unlisted.length > 0 ? [`not listed yet: ${unlisted.join(', ')}`] : []),
       ...(isInitialDone ? [] : ['the maps are not in line with the cluster yet']),

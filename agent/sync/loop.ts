@@ -135,6 +135,32 @@ export class Sync {
     this.#retries.stop()
   }
 
+  /** As in `status()`, at no cost: probes and every batch ask for these. */
+  get isInitialDone(): boolean {
+    return this.#isInitialDone
+  }
+
+  get last_ms(): number {
+    return this.#last_ms
+  }
+
+  /** Some Service's change is not in the maps yet, without failed ones. */
+  get hasPending(): boolean {
+    for (const keys of [this.#pending, this.#starved]) {
+      for (const key of keys) if (this.#retries.messageOf(key) === undefined) return true
+    }
+    return false
+  }
+
+  /** Problems that stand for this reason. */
+  problemCount(reason: string): number {
+    let count = 0
+    for (const found of this.#problems.values()) {
+      for (const problem of found) if (problem.reason === reason) count++
+    }
+    return count
+  }
+
   status(): SyncStatus {
     return {
       isInitialDone: this.#isInitialDone,

@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { BpfMap, BpfObject, probeFeatures } from '../../native/index.ts'
 import type { BpfProgram, FeatureProbe } from '../../native/index.ts'
+import { codeOf } from '../errors.ts'
 import { flSocketLb, mapLayouts } from '../maps/abi.gen.ts'
 import type { MapName } from '../maps/abi.gen.ts'
 import { checkLayout } from '../maps/layout.ts'
@@ -91,9 +92,26 @@ function reuseOrSize(
   return resized
 }
 
+/**
+ * The verifier gives up when a signal comes, and libbpf's own attempts may all meet one of a
+ * profiler's. One every 10 ms is still too many, one every 50 ms is not (--cpu-prof-interval).
+ */
+const loadAttempts = 5
+
 /** Throws with the verifier's text if the kernel refuses; then nothing was changed or pinned. */
 export function loadDatapath(options: LoadOptions): Datapath {
   const features = probeFeatures()
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return loadOnce(options, features)
+    } catch (error) {
+      if (attempt === loadAttempts || codeOf(error) !== 'EAGAIN') throw error
+    }
+  }
+}
+
+/** An object that failed to load can't be loaded again, so each attempt opens its own. */
+function loadOnce(options: LoadOptions, features: readonly FeatureProbe[]): Datapath {
   const object = new BpfObject(readFileSync(objectFile('sock')), 'sock')
   const maps = new Map<string, BpfMap>()
   const programs = new Map<string, BpfProgram>()

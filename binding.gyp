@@ -1,5 +1,6 @@
 # The addon. native/build.mjs is what calls node-gyp, with libbpf_* pointing at the pinned static
-# libbpf (or at Debian's dynamic one). With is_sanitized=1 the same sources also become build/Asan/fairlead.node.
+# libbpf (or at Debian's dynamic one). With is_sanitized=1 the same sources also become fairlead_asan.node beside it:
+# under a name of its own, since make copies a module by its name alone into build/Release.
 {
   'variables': {
     'is_sanitized%': 0,
@@ -35,8 +36,6 @@
       'targets': [
         {
           'target_name': 'fairlead_asan',
-          'product_name': 'fairlead',
-          'product_dir': '<(PRODUCT_DIR)/../Asan',
           'libraries': ['<(libbpf_link)', '-lelf', '-lz'],
           'ldflags': ['-fsanitize=address', '-Wl,--exclude-libs,ALL'],
           'cflags': ['-O1', '-g1', '-fsanitize=address', '-fno-omit-frame-pointer'],

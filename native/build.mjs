@@ -23,7 +23,7 @@ import { libbpf } from './libbpf.mjs'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const asan = process.argv.includes('--asan')
 const started = Date.now()
-const output = join(root, 'build', asan ? 'Asan' : 'Release', 'fairlead.node')
+const output = join(root, 'build', 'Release', asan ? 'fairlead_asan.node' : 'fairlead.node')
 const stampPath = join(root, 'build', asan ? 'asan.stamp' : 'addon.stamp')
 
 /** Directory that holds include/node of the running Node's version. */

@@ -43,12 +43,12 @@ function lacksNode24(): string | undefined {
   }
 }
 
-/** The addon's sanitized build, made here, in the place of the usual one. */
+/** The addon's sanitized build, made here, beside the usual one. */
 function sanitized(): Record<string, string> {
   execFileSync(process.execPath, ['native/build.mjs', '--asan'], { stdio: 'inherit' })
   const runtime = execFileSync('g++', ['-print-file-name=libasan.so'], { encoding: 'utf8' }).trim()
   return {
-    FAIRLEAD_ADDON: resolve('build/Asan/fairlead.node'),
+    FAIRLEAD_ADDON: resolve('build/Release/fairlead_asan.node'),
     LD_PRELOAD: runtime,
     // Node itself keeps memory to its end; what we lose per call shows in the tests of native.
     ASAN_OPTIONS: 'detect_leaks=0:halt_on_error=1',

@@ -15,6 +15,8 @@ import {
   reasonTexts,
 } from '../../../agent/maps/abi.gen.ts'
 import type { AbiLayout } from '../../../agent/maps/abi.gen.ts'
+import { FairleadError } from '../../../agent/errors.ts'
+import { checkLayout } from '../../../agent/maps/layout.ts'
 import { keyHash } from '../../../agent/maps/seal.ts'
 import { address } from '../../support/wish.ts'
 
@@ -105,4 +107,24 @@ test('the hash of a key is FNV-1a over its words, as in bpf/lib/seal.h', () => {
   for (const word of [1n, 2n]) hash = ((hash ^ word) * 0x01000193n) & 0xffffffffn
   expect(keyHash(key, 0, 8)).toBe(Number(hash))
   expect(keyHash(key, 4, 4)).not.toBe(keyHash(key, 0, 4))
+})
+
+describe('a map of another layout', () => {
+  const { key, value } = mapLayouts.frontends
+  const asKernel = (layout: AbiLayout) => ({ ...layout, fields: [...layout.fields] })
+
+  test('is refused with both layouts printed', () => {
+    const others = value.fields.filter(({ name }) => name !== 'seal_first')
+    const moved = { ...asKernel(value), fields: others }
+    const check = () => checkLayout('frontends', { key: asKernel(key), value: moved })
+    expect(check).toThrow(FairleadError)
+    expect(check).toThrow(/open map frontends: its value in the kernel is not the one/)
+    expect(check).toThrow(/kernel: struct fl_frontend, 24 bytes\n {2}8\+4 __u32 service_id/)
+    expect(check).toThrow(/agent: struct fl_frontend, 24 bytes\n {2}0\+8 struct fl_seal seal_first/)
+  })
+
+  test('of the same shape, or without BTF, is taken', () => {
+    checkLayout('frontends', { key: asKernel(key), value: asKernel(value) })
+    checkLayout('frontends', { key: null, value: null })
+  })
 })

@@ -44,7 +44,15 @@ enum fl_reason {
 	FL_AFFINITY_HIT = 12,		/* backend taken from the affinity memory */
 	FL_AFFINITY_STALE = 13,		/* remembered backend gone or expired: chosen anew */
 	FL_PEER_MOVED = 14,		/* datagrams of a live socket moved off a removed backend */
-	FL_REASON_N = 15,
+	FL_LOOPBACK_ON_WIRE = 15,	/* dropped: a loopback address came over a wire */
+	FL_FLOW_FULL = 16,		/* dropped: the kernel would not store a new flow */
+	FL_PORTS_TAKEN = 17,		/* dropped: no source port towards the backend is free */
+	FL_SCTP_PORT_DIFFERS = 18,	/* dropped: SCTP to a backend with another port than the VIP's */
+	FL_REWRITE_FAILED = 19,		/* dropped: the kernel would not let the packet be rewritten */
+	FL_PORT_CHANGED = 20,		/* source port changed: another frontend's flow has it */
+	FL_FLOW_MOVED = 21,		/* packets of a live flow moved off a removed backend */
+	FL_TWIN_REBUILT = 22,		/* the other half of a flow was evicted: rebuilt */
+	FL_REASON_N = 23,
 };
 
 /* What a record of the ring buffer tells. */
@@ -65,7 +73,9 @@ enum fl_hook {
 	FL_HOOK_RECVMSG6 = 5,
 	FL_HOOK_GETPEERNAME4 = 6,
 	FL_HOOK_GETPEERNAME6 = 7,
-	FL_HOOK_N = 8,
+	FL_HOOK_POD_INGRESS = 8,
+	FL_HOOK_UPLINK_INGRESS = 9,
+	FL_HOOK_N = 8,		/* socket hooks: those that `meta` counts canaries of */
 };
 
 /* Whose connections the socket hooks translate (--socket-lb). */
@@ -229,6 +239,87 @@ struct fl_datagrams {
 	__u32 pad;
 };
 ABI_SIZE(struct fl_datagrams, 392);
+
+/* Which kind of device a program hangs on; a flow names the side that made it. */
+enum fl_side {
+	FL_SIDE_POD = 1,
+	FL_SIDE_UPLINK = 2,
+};
+
+enum fl_direction {
+	FL_DIRECTION_ORIGINAL = 0,	/* client to VIP */
+	FL_DIRECTION_REPLY = 1,		/* backend to client */
+};
+
+/* Key of `flows` and `flows_new`: what is done with a packet of this flow? */
+struct fl_flow_key {
+	struct fl_addr source;
+	struct fl_addr destination;
+	__be16 source_port;
+	__be16 destination_port;
+	__u8 proto;		/* IPPROTO_* */
+	__u8 side;		/* enum fl_side */
+	__u8 direction;		/* enum fl_direction */
+	__u8 pad;
+};
+ABI_SIZE(struct fl_flow_key, 40);
+
+enum fl_flow_flag {
+	FL_FLOW_MASQUERADE = 1,	/* original packets are marked for the masquerade rule */
+	FL_FLOW_ANSWERED = 2,	/* seen from the backend: the client's next packet ends the handshake */
+	FL_FLOW_CLOSING = 4,	/* FIN or RST seen in this direction */
+};
+
+/*
+ * Value of `flows` and `flows_new`. Original: `address`:`port` is the backend that replaces the
+ * destination, `client_port` the source port that the backend sees. Reply: the VIP that replaces
+ * the source, and the client's own port. With its key, each entry can rebuild its twin, the entry
+ * of the other direction. The times are written in place, all else only by replacing the value.
+ */
+struct fl_flow {
+	struct fl_seal seal_first;
+	struct fl_addr address;
+	__u64 last_seen_ns;	/* CLOCK_BOOTTIME, to a second */
+	__u64 checked_ns;	/* when the twin was last looked for */
+	__u32 service_id;
+	__u32 backend_id;
+	__be16 port;
+	__be16 client_port;
+	__u8 flags;		/* enum fl_flow_flag */
+	__u8 frontend_flags;	/* enum fl_frontend_flag of the frontend that was dialled */
+	__u8 pad[2];
+	struct fl_seal seal_last;
+};
+ABI_SIZE(struct fl_flow, 64);
+
+/*
+ * Value of `scratch`, per CPU: what does not fit a packet program's stack. Packets are handled with
+ * softirqs off, so no other packet program comes between on the same CPU.
+ */
+struct fl_scratch {
+	struct fl_flow_key twin_key;
+	struct fl_flow twin;
+	struct fl_flow mine;
+};
+ABI_SIZE(struct fl_scratch, 168);
+
+/* Key of `fragments`: to which datagram does a later fragment belong? */
+struct fl_fragment_key {
+	struct fl_addr source;
+	struct fl_addr destination;
+	__be32 id;		/* IPv4: its 16 bits first, then zero */
+	__u8 proto;		/* IPPROTO_* of the datagram */
+	__u8 pad[3];
+};
+ABI_SIZE(struct fl_fragment_key, 40);
+
+/* Value of `fragments`: the ports that only the first fragment has. Read as one aligned u64. */
+struct fl_fragment_ports {
+	__be16 source;
+	__be16 destination;
+	__u32 key_hash;		/* as in struct fl_seal: whose ports they are */
+};
+ABI_SIZE(struct fl_fragment_ports, 8);
 
 enum fl_node_address_flag {
 	FL_NODE_ADDRESS_NODE_PORTS = 1,	/* NodePorts are served on it (nodePortAddresses) */

@@ -15,4 +15,9 @@ const volatile __u8 has_set_retval = 1;
 /* Remember the VIP of TCP sockets for getpeername: one socket-storage write per connect. */
 const volatile __u8 remember_peer = 1;
 
+/* Of the packet programs: the bit that the masquerade rule looks for; 0: nothing is marked. */
+const volatile __u32 masquerade_mark = 0;
+/* Of the packet programs: bytes before the IP header; 0 on tunnels without Ethernet. */
+const volatile __u16 l2_length = 14;
+
 #endif

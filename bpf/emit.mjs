@@ -207,19 +207,25 @@ export function emitEnum(type, comments) {
   return `${text}export const reasonTexts = [\n${rows.join('')}] as const\n`
 }
 
-export function emitNames(maps, programs) {
+export function emitNames(maps, packetMaps, programs) {
   const layout = (type) => {
     const name = /^struct (\w+)$/.exec(type)?.[1]
     return name && name !== 'fl_addr' ? `${camel(name)}.layout` : 'null'
   }
-  const rows = [...maps].map(
-    ([name, { key, value }]) => `  ${name}: { key: ${layout(key)}, value: ${layout(value)} },\n`,
-  )
+  const rows = (maps) =>
+    [...maps].map(
+      ([name, { key, value }]) => `  ${name}: { key: ${layout(key)}, value: ${layout(value)} },\n`,
+    )
   const sections = [...programs].map(([name, section]) => `  ${name}: '${section}',\n`)
-  return `/** Every map, with the layouts of its key and value; null for those that are no struct. */
+  return `/** Every map of the socket programs, with the layouts of its key and value; null for those that are no struct. */
 export const mapLayouts = {
-${rows.join('')}} as const
+${rows(maps).join('')}} as const
 export type MapName = keyof typeof mapLayouts
+
+/** The maps that only the packet programs have. */
+export const packetMapLayouts = {
+${rows(packetMaps).join('')}} as const
+export type PacketMapName = keyof typeof packetMapLayouts
 
 /** Every program, with its section, which names its hook. */
 export const programSections = {

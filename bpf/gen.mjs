@@ -1,6 +1,6 @@
 /**
  * Writes agent/maps/abi.gen.ts from abi.h: layouts from its BTF, texts from its comments, names of
- * maps and programs from maps.h and *.bpf.c. `--check` writes nothing and exits 1 if it is stale.
+ * maps and programs from maps.h, packet_maps.h and *.bpf.c. `--check` writes nothing and exits 1 if it is stale.
  * Needs clang (19, or the clang of CLANG).
  */
 import { execFileSync } from 'node:child_process'
@@ -48,14 +48,19 @@ function readComments(header) {
   return comments
 }
 
-/** Map name → its key's and value's C type; program name → its section. */
-function readNames() {
+/** Map name → its key's and value's C type. */
+function readMaps(file) {
   const maps = new Map()
-  const source = readFileSync(join(here, 'maps.h'), 'utf8')
+  const source = readFileSync(join(here, file), 'utf8')
   for (const [, body, name] of source.matchAll(/^struct \{$(.*?)^\} (\w+) SEC\("\.maps"\);$/gms)) {
     const type = (what) => new RegExp(`__type\\(${what}, (.+)\\);`).exec(body)?.[1] ?? ''
     maps.set(name, { key: type('key'), value: type('value') })
   }
+  return maps
+}
+
+/** Program name → its section. */
+function readPrograms() {
   const programs = new Map()
   for (const file of readdirSync(here).filter((name) => name.endsWith('.bpf.c'))) {
     const text = readFileSync(join(here, file), 'utf8')
@@ -63,7 +68,7 @@ function readNames() {
       programs.set(name, section)
     }
   }
-  return { maps, programs }
+  return programs
 }
 
 function generate() {
@@ -76,8 +81,7 @@ function generate() {
     if (!type) throw new Error(`generate ${name}: no BTF of it: mention it in bpf/abi.c`)
     parts.push(kind === 'enum' ? emitEnum(type, comments) : emitStruct(type, types, comments))
   }
-  const { maps, programs } = readNames()
-  parts.push(emitNames(maps, programs))
+  parts.push(emitNames(readMaps('maps.h'), readMaps('packet_maps.h'), readPrograms()))
   return parts.join('\n')
 }
 

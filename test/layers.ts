@@ -76,6 +76,7 @@ export const layers: readonly Layer[] = [
     node: () => `${node24Directory()}/bin/node`,
   },
   { name: 'scenarios', budget_s: 180, projects: ['scenarios'] },
+  { name: 'packets', budget_s: 120, lacks: lacksRoot, projects: ['packets'] },
   { name: 'netns', budget_s: 300, lacks: lacksRoot, projects: ['netns'] },
   { name: 'demo', budget_s: 60, lacks: lacksRoot, program: ['test/demo.ts', '--count'] },
   { name: 'cluster', budget_s: 900, lacks: () => lacksRoot() ?? lacksGo(), projects: ['cluster'] },

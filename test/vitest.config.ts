@@ -28,6 +28,7 @@ export default defineConfig({
       { extends: true, test: { name: 'tidy', include: ['test/*.test.ts'], testTimeout: 60_000 } },
       realParts('native', 30),
       realParts('scenarios', 60),
+      realParts('packets', 60),
       realParts('netns', 120),
       realParts('cluster', 300),
       realParts('deploy', 300),

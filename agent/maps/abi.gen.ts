@@ -63,7 +63,23 @@ export const flReason = {
   affinityStale: 13,
   /** datagrams of a live socket moved off a removed backend */
   peerMoved: 14,
-  reasonN: 15,
+  /** dropped: a loopback address came over a wire */
+  loopbackOnWire: 15,
+  /** dropped: the kernel would not store a new flow */
+  flowFull: 16,
+  /** dropped: no source port towards the backend is free */
+  portsTaken: 17,
+  /** dropped: SCTP to a backend with another port than the VIP's */
+  sctpPortDiffers: 18,
+  /** dropped: the kernel would not let the packet be rewritten */
+  rewriteFailed: 19,
+  /** source port changed: another frontend's flow has it */
+  portChanged: 20,
+  /** packets of a live flow moved off a removed backend */
+  flowMoved: 21,
+  /** the other half of a flow was evicted: rebuilt */
+  twinRebuilt: 22,
+  reasonN: 23,
 } as const
 
 /** Label of metrics and text in listings, by value of `flReason`. */
@@ -83,6 +99,14 @@ export const reasonTexts = [
   { name: 'affinity_hit', text: "backend taken from the affinity memory" },
   { name: 'affinity_stale', text: "remembered backend gone or expired: chosen anew" },
   { name: 'peer_moved', text: "datagrams of a live socket moved off a removed backend" },
+  { name: 'loopback_on_wire', text: "dropped: a loopback address came over a wire" },
+  { name: 'flow_full', text: "dropped: the kernel would not store a new flow" },
+  { name: 'ports_taken', text: "dropped: no source port towards the backend is free" },
+  { name: 'sctp_port_differs', text: "dropped: SCTP to a backend with another port than the VIP's" },
+  { name: 'rewrite_failed', text: "dropped: the kernel would not let the packet be rewritten" },
+  { name: 'port_changed', text: "source port changed: another frontend's flow has it" },
+  { name: 'flow_moved', text: "packets of a live flow moved off a removed backend" },
+  { name: 'twin_rebuilt', text: "the other half of a flow was evicted: rebuilt" },
 ] as const
 
 export const flEventKind = {
@@ -101,6 +125,9 @@ export const flHook = {
   recvmsg6: 5,
   getpeername4: 6,
   getpeername6: 7,
+  podIngress: 8,
+  uplinkIngress: 9,
+  /** socket hooks: those that `meta` counts canaries of */
   n: 8,
 } as const
 
@@ -643,6 +670,283 @@ export const flDatagrams = {
   },
 } as const
 
+export const flSide = {
+  pod: 1,
+  uplink: 2,
+} as const
+
+export const flDirection = {
+  /** client to VIP */
+  original: 0,
+  /** backend to client */
+  reply: 1,
+} as const
+
+export interface FlFlowKey {
+  readonly source: Uint8Array
+  readonly destination: Uint8Array
+  readonly sourcePort: number
+  readonly destinationPort: number
+  /** IPPROTO_* */
+  readonly proto: number
+  /** enum fl_side */
+  readonly side: number
+  /** enum fl_direction */
+  readonly direction: number
+}
+export const flFlowKey = {
+  size: 40,
+  at: {
+    source: 0,
+    destination: 16,
+    sourcePort: 32,
+    destinationPort: 34,
+    proto: 36,
+    side: 37,
+    direction: 38,
+  },
+  layout: {
+    name: 'fl_flow_key',
+    size: 40,
+    fields: [
+      { name: 'source', type: 'struct fl_addr', offset: 0, size: 16 },
+      { name: 'destination', type: 'struct fl_addr', offset: 16, size: 16 },
+      { name: 'source_port', type: '__be16', offset: 32, size: 2 },
+      { name: 'destination_port', type: '__be16', offset: 34, size: 2 },
+      { name: 'proto', type: '__u8', offset: 36, size: 1 },
+      { name: 'side', type: '__u8', offset: 37, size: 1 },
+      { name: 'direction', type: '__u8', offset: 38, size: 1 },
+      { name: 'pad', type: '__u8', offset: 39, size: 1 },
+    ],
+  } satisfies AbiLayout,
+  read(view: DataView, offset: number): FlFlowKey {
+    return {
+      source: bytesAt(view, offset, 16).slice(),
+      destination: bytesAt(view, offset + 16, 16).slice(),
+      sourcePort: view.getUint16(offset + 32),
+      destinationPort: view.getUint16(offset + 34),
+      proto: view.getUint8(offset + 36),
+      side: view.getUint8(offset + 37),
+      direction: view.getUint8(offset + 38),
+    }
+  },
+  write(view: DataView, offset: number, value: FlFlowKey): void {
+    bytesAt(view, offset, 16).set(value.source)
+    bytesAt(view, offset + 16, 16).set(value.destination)
+    view.setUint16(offset + 32, value.sourcePort)
+    view.setUint16(offset + 34, value.destinationPort)
+    view.setUint8(offset + 36, value.proto)
+    view.setUint8(offset + 37, value.side)
+    view.setUint8(offset + 38, value.direction)
+    bytesAt(view, offset + 39, 1).fill(0)
+  },
+} as const
+
+export const flFlowFlag = {
+  /** original packets are marked for the masquerade rule */
+  masquerade: 1,
+  /** seen from the backend: the client's next packet ends the handshake */
+  answered: 2,
+  /** FIN or RST seen in this direction */
+  closing: 4,
+} as const
+
+export interface FlFlow {
+  readonly sealFirst: FlSeal
+  readonly address: Uint8Array
+  /** CLOCK_BOOTTIME, to a second */
+  readonly lastSeenNs: bigint
+  /** when the twin was last looked for */
+  readonly checkedNs: bigint
+  readonly serviceId: number
+  readonly backendId: number
+  readonly port: number
+  readonly clientPort: number
+  /** enum fl_flow_flag */
+  readonly flags: number
+  /** enum fl_frontend_flag of the frontend that was dialled */
+  readonly frontendFlags: number
+  readonly sealLast: FlSeal
+}
+export const flFlow = {
+  size: 64,
+  at: {
+    sealFirst: 0,
+    address: 8,
+    lastSeenNs: 24,
+    checkedNs: 32,
+    serviceId: 40,
+    backendId: 44,
+    port: 48,
+    clientPort: 50,
+    flags: 52,
+    frontendFlags: 53,
+    sealLast: 56,
+  },
+  layout: {
+    name: 'fl_flow',
+    size: 64,
+    fields: [
+      { name: 'seal_first', type: 'struct fl_seal', offset: 0, size: 8 },
+      { name: 'address', type: 'struct fl_addr', offset: 8, size: 16 },
+      { name: 'last_seen_ns', type: '__u64', offset: 24, size: 8 },
+      { name: 'checked_ns', type: '__u64', offset: 32, size: 8 },
+      { name: 'service_id', type: '__u32', offset: 40, size: 4 },
+      { name: 'backend_id', type: '__u32', offset: 44, size: 4 },
+      { name: 'port', type: '__be16', offset: 48, size: 2 },
+      { name: 'client_port', type: '__be16', offset: 50, size: 2 },
+      { name: 'flags', type: '__u8', offset: 52, size: 1 },
+      { name: 'frontend_flags', type: '__u8', offset: 53, size: 1 },
+      { name: 'pad', type: '__u8[2]', offset: 54, size: 2 },
+      { name: 'seal_last', type: 'struct fl_seal', offset: 56, size: 8 },
+    ],
+  } satisfies AbiLayout,
+  read(view: DataView, offset: number): FlFlow {
+    return {
+      sealFirst: flSeal.read(view, offset),
+      address: bytesAt(view, offset + 8, 16).slice(),
+      lastSeenNs: view.getBigUint64(offset + 24, true),
+      checkedNs: view.getBigUint64(offset + 32, true),
+      serviceId: view.getUint32(offset + 40, true),
+      backendId: view.getUint32(offset + 44, true),
+      port: view.getUint16(offset + 48),
+      clientPort: view.getUint16(offset + 50),
+      flags: view.getUint8(offset + 52),
+      frontendFlags: view.getUint8(offset + 53),
+      sealLast: flSeal.read(view, offset + 56),
+    }
+  },
+  write(view: DataView, offset: number, value: FlFlow): void {
+    flSeal.write(view, offset, value.sealFirst)
+    bytesAt(view, offset + 8, 16).set(value.address)
+    view.setBigUint64(offset + 24, value.lastSeenNs, true)
+    view.setBigUint64(offset + 32, value.checkedNs, true)
+    view.setUint32(offset + 40, value.serviceId, true)
+    view.setUint32(offset + 44, value.backendId, true)
+    view.setUint16(offset + 48, value.port)
+    view.setUint16(offset + 50, value.clientPort)
+    view.setUint8(offset + 52, value.flags)
+    view.setUint8(offset + 53, value.frontendFlags)
+    bytesAt(view, offset + 54, 2).fill(0)
+    flSeal.write(view, offset + 56, value.sealLast)
+  },
+} as const
+
+export interface FlScratch {
+  readonly twinKey: FlFlowKey
+  readonly twin: FlFlow
+  readonly mine: FlFlow
+}
+export const flScratch = {
+  size: 168,
+  at: {
+    twinKey: 0,
+    twin: 40,
+    mine: 104,
+  },
+  layout: {
+    name: 'fl_scratch',
+    size: 168,
+    fields: [
+      { name: 'twin_key', type: 'struct fl_flow_key', offset: 0, size: 40 },
+      { name: 'twin', type: 'struct fl_flow', offset: 40, size: 64 },
+      { name: 'mine', type: 'struct fl_flow', offset: 104, size: 64 },
+    ],
+  } satisfies AbiLayout,
+  read(view: DataView, offset: number): FlScratch {
+    return {
+      twinKey: flFlowKey.read(view, offset),
+      twin: flFlow.read(view, offset + 40),
+      mine: flFlow.read(view, offset + 104),
+    }
+  },
+  write(view: DataView, offset: number, value: FlScratch): void {
+    flFlowKey.write(view, offset, value.twinKey)
+    flFlow.write(view, offset + 40, value.twin)
+    flFlow.write(view, offset + 104, value.mine)
+  },
+} as const
+
+export interface FlFragmentKey {
+  readonly source: Uint8Array
+  readonly destination: Uint8Array
+  /** IPv4: its 16 bits first, then zero; converted to host order */
+  readonly id: number
+  /** IPPROTO_* of the datagram */
+  readonly proto: number
+}
+export const flFragmentKey = {
+  size: 40,
+  at: {
+    source: 0,
+    destination: 16,
+    id: 32,
+    proto: 36,
+  },
+  layout: {
+    name: 'fl_fragment_key',
+    size: 40,
+    fields: [
+      { name: 'source', type: 'struct fl_addr', offset: 0, size: 16 },
+      { name: 'destination', type: 'struct fl_addr', offset: 16, size: 16 },
+      { name: 'id', type: '__be32', offset: 32, size: 4 },
+      { name: 'proto', type: '__u8', offset: 36, size: 1 },
+      { name: 'pad', type: '__u8[3]', offset: 37, size: 3 },
+    ],
+  } satisfies AbiLayout,
+  read(view: DataView, offset: number): FlFragmentKey {
+    return {
+      source: bytesAt(view, offset, 16).slice(),
+      destination: bytesAt(view, offset + 16, 16).slice(),
+      id: view.getUint32(offset + 32),
+      proto: view.getUint8(offset + 36),
+    }
+  },
+  write(view: DataView, offset: number, value: FlFragmentKey): void {
+    bytesAt(view, offset, 16).set(value.source)
+    bytesAt(view, offset + 16, 16).set(value.destination)
+    view.setUint32(offset + 32, value.id)
+    view.setUint8(offset + 36, value.proto)
+    bytesAt(view, offset + 37, 3).fill(0)
+  },
+} as const
+
+export interface FlFragmentPorts {
+  readonly source: number
+  readonly destination: number
+  /** as in struct fl_seal: whose ports they are */
+  readonly keyHash: number
+}
+export const flFragmentPorts = {
+  size: 8,
+  at: {
+    source: 0,
+    destination: 2,
+    keyHash: 4,
+  },
+  layout: {
+    name: 'fl_fragment_ports',
+    size: 8,
+    fields: [
+      { name: 'source', type: '__be16', offset: 0, size: 2 },
+      { name: 'destination', type: '__be16', offset: 2, size: 2 },
+      { name: 'key_hash', type: '__u32', offset: 4, size: 4 },
+    ],
+  } satisfies AbiLayout,
+  read(view: DataView, offset: number): FlFragmentPorts {
+    return {
+      source: view.getUint16(offset),
+      destination: view.getUint16(offset + 2),
+      keyHash: view.getUint32(offset + 4, true),
+    }
+  },
+  write(view: DataView, offset: number, value: FlFragmentPorts): void {
+    view.setUint16(offset, value.source)
+    view.setUint16(offset + 2, value.destination)
+    view.setUint32(offset + 4, value.keyHash, true)
+  },
+} as const
+
 export const flNodeAddressFlag = {
   /** NodePorts are served on it (nodePortAddresses) */
   nodePorts: 1,
@@ -888,7 +1192,7 @@ export const flMeta = {
   },
 } as const
 
-/** Every map, with the layouts of its key and value; null for those that are no struct. */
+/** Every map of the socket programs, with the layouts of its key and value; null for those that are no struct. */
 export const mapLayouts = {
   frontends: { key: flFrontendKey.layout, value: flFrontend.layout },
   services: { key: null, value: flService.layout },
@@ -905,6 +1209,15 @@ export const mapLayouts = {
 } as const
 export type MapName = keyof typeof mapLayouts
 
+/** The maps that only the packet programs have. */
+export const packetMapLayouts = {
+  flows_new: { key: flFlowKey.layout, value: flFlow.layout },
+  flows: { key: flFlowKey.layout, value: flFlow.layout },
+  fragments: { key: flFragmentKey.layout, value: flFragmentPorts.layout },
+  scratch: { key: null, value: flScratch.layout },
+} as const
+export type PacketMapName = keyof typeof packetMapLayouts
+
 /** Every program, with its section, which names its hook. */
 export const programSections = {
   sock_connect4: 'cgroup/connect4',
@@ -915,5 +1228,9 @@ export const programSections = {
   sock_recvmsg6: 'cgroup/recvmsg6',
   sock_getpeername4: 'cgroup/getpeername4',
   sock_getpeername6: 'cgroup/getpeername6',
+  pod_ingress: 'tc',
+  pod_egress: 'tc',
+  uplink_ingress: 'tc',
+  uplink_egress: 'tc',
 } as const
 export type ProgramName = keyof typeof programSections

@@ -24,7 +24,7 @@ static __always_inline __u32 fl_stand_down(const struct fl_meta *meta, const str
 		return FL_BYPASSED;
 	if (fl_lease_expired(meta))
 		return FL_LEASE_EXPIRED;
-	if (socket_lb != FL_SOCKET_LB_ALL && !dial->from_host)
+	if (socket_lb != FL_SOCKET_LB_ALL && !dial->is_packet && !dial->from_host)
 		return FL_OUT_OF_SCOPE;
 	return 0;
 }
@@ -49,15 +49,20 @@ static __always_inline int fl_refuse(const struct fl_meta *meta, const struct fl
 }
 
 /*
- * Who stands for the client in the affinity memory. TEMPORARY, until the packet path exists: the
- * network namespace, since a socket has no source address yet when it connects.
+ * Who stands for the client in the affinity memory: a packet's source. Of sockets, which have none
+ * yet when they connect, the network namespace: TEMPORARY, until the packet path is attached.
  */
 static __always_inline void fl_affinity_key_of(struct fl_affinity_key *key,
 					       const struct fl_dial *dial, __u32 service_id)
 {
+	key->service_id = service_id;
+	if (dial->is_packet) {
+		key->client = dial->client;
+		key->kind = FL_CLIENT_ADDRESS;
+		return;
+	}
 	key->client.word[0] = (__u32)dial->netns_cookie;
 	key->client.word[1] = (__u32)(dial->netns_cookie >> 32);
-	key->service_id = service_id;
 	key->kind = FL_CLIENT_NETNS_COOKIE;
 }
 

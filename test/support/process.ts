@@ -119,10 +119,9 @@ export function start(argv: readonly string[], options: StartOptions = {}): Chil
   child.stdin?.on('error', () => {})
   const ended = new Promise<number | null>((resolve) => {
     child.once('error', () => resolve(null))
-    child.once('exit', (code) => {
-      rmSync(pidFile, { force: true })
-      resolve(code)
-    })
+    child.once('exit', () => rmSync(pidFile, { force: true }))
+    // 'close', not 'exit': what it wrote last has arrived by then.
+    child.once('close', (code) => resolve(code))
   })
   return {
     pid: child.pid,

@@ -8,6 +8,7 @@
 import { formatAddress, formatEndpoint } from '../model/address.ts'
 import type { Address } from '../model/address.ts'
 import { compareText, keyOf } from '../model/key.ts'
+import { exact } from '../model/list.ts'
 import type { ObjectKey, ObjectRef, Problem, Protocol, Service } from '../model/objects.ts'
 import type { DesiredService, Frontend, FrontendKind } from './desired.ts'
 import type { NodeFacts } from './facts.ts'
@@ -68,7 +69,7 @@ export function claimantOf(service: Service, facts: NodeFacts): Claimant {
     }
   }
   const { ref, createdAt_s } = service
-  return { key: keyOf(ref), createdAt_s, uid: ref.uid, claims }
+  return { key: keyOf(ref), createdAt_s, uid: ref.uid, claims: exact(claims) }
 }
 
 function isOwnerKey(key: ClaimKey): boolean {

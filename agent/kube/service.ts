@@ -2,6 +2,7 @@
 import { familyOf, formatAddress, parseAddress } from '../model/address.ts'
 import type { Address, Family } from '../model/address.ts'
 import { parseCidr } from '../model/cidr.ts'
+import { exact } from '../model/list.ts'
 import type { LoadBalancerIp, ObjectRef, Protocol, Service, ServicePort } from '../model/objects.ts'
 import { specialUse } from '../model/validate.ts'
 import { show } from './findings.ts'
@@ -247,19 +248,19 @@ export function projectService(
     ref,
     createdAt_s: readCreation_s(metadata['creationTimestamp']),
     type,
-    clusterIps,
+    clusterIps: exact(clusterIps),
     isHeadless,
     proxyName:
       (proxyName ?? undefined) === undefined
         ? undefined
         : findings.text(proxyName, `label ${proxyNameLabel}`),
-    ports: readPorts(spec, findings),
+    ports: exact(readPorts(spec, findings)),
     internalTrafficPolicy: policy('internalTrafficPolicy'),
     externalTrafficPolicy: policy('externalTrafficPolicy'),
     affinityTimeout_s: readAffinity(spec, findings),
-    externalIps: readExternalIps(spec, findings),
-    loadBalancerIps: readIngress(findings.fields(fields['status'], 'status'), findings),
-    loadBalancerSourceRanges: readSourceRanges(spec, findings),
+    externalIps: exact(readExternalIps(spec, findings)),
+    loadBalancerIps: exact(readIngress(findings.fields(fields['status'], 'status'), findings)),
+    loadBalancerSourceRanges: exact(readSourceRanges(spec, findings)),
     healthCheckNodePort: optionalPort(
       spec['healthCheckNodePort'],
       'spec.healthCheckNodePort',

@@ -6,6 +6,7 @@ import { familyOf, writeAddress } from '../model/address.ts'
 import type { Family } from '../model/address.ts'
 import { endpointState } from '../model/objects.ts'
 import type { EndpointHints, EndpointSlice, ObjectRef, SlicePort } from '../model/objects.ts'
+import { exact } from '../model/list.ts'
 import { specialUse } from '../model/validate.ts'
 import { show } from './findings.ts'
 import type { Fields, Findings } from './findings.ts'
@@ -157,8 +158,8 @@ function readEndpoints(list: readonly unknown[], family: Family, findings: Findi
   for (const column of [nodes, zones, hostnames, hints]) if (column) column.length = count
   return {
     count,
-    addresses: addresses.subarray(0, count * 16),
-    states: states.subarray(0, count),
+    addresses: count === list.length ? addresses : addresses.subarray(0, count * 16),
+    states: count === list.length ? states : states.subarray(0, count),
     nodes,
     zones,
     hostnames,
@@ -204,7 +205,7 @@ export function projectSlice(
     service: intern(findings.text(labels[serviceLabel], `label ${serviceLabel}`)),
     isHeadless: (labels[headlessLabel] ?? undefined) !== undefined,
     family,
-    ports: readPorts(fields, findings),
+    ports: exact(readPorts(fields, findings)),
     ...readEndpoints(findings.items(fields['endpoints'], 'endpoints'), family, findings),
   }
 }

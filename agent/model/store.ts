@@ -208,8 +208,12 @@ export class Store implements Sink {
       if (slices.length === 0) this.#slices.delete(from)
     }
     if (to === undefined) return
-    const slices = this.#slices.get(to) ?? []
-    this.#slices.set(to, slices)
+    const slices = this.#slices.get(to)
+    if (slices === undefined) {
+      // Nearly all have one slice: a literal holds no spare room.
+      this.#slices.set(to, [next as EndpointSlice])
+      return
+    }
     let at = slices.length
     const name = (next as EndpointSlice).ref.name
     while (at > 0 && compareText(slices[at - 1]?.ref.name ?? '', name) > 0) at--

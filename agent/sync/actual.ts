@@ -4,6 +4,7 @@
  */
 import type { ServicePortKey } from '../desired/desired.ts'
 import type { FrontendRow } from '../maps/frontends.ts'
+import { exact } from '../model/list.ts'
 import type { ObjectKey } from '../model/objects.ts'
 import type { Extent } from './slots.ts'
 
@@ -65,7 +66,7 @@ export class Actual {
 
   setPorts(key: ObjectKey, ports: readonly PortState[]): void {
     if (ports.length === 0) this.#services.delete(key)
-    else this.#services.set(key, ports)
+    else this.#services.set(key, exact(ports))
   }
 
   keys(): IterableIterator<ObjectKey> {

@@ -10,11 +10,13 @@ import {
   entry,
   guarded,
   message,
+  mustBeAt,
   readerOf,
   skip,
   text,
 } from './message.ts'
-import { readObject } from './protobuf.ts'
+import type { Reader } from './message.ts'
+import { readObjectTo } from './protobuf.ts'
 import { type ApiStatus, DecodeError, type ListMeta, type WatchEvent } from './wire.ts'
 import { initialEventsEnd } from './wire.ts'
 
@@ -94,73 +96,106 @@ function readBookmark(raw: Buffer): WatchEvent {
 /** The four bytes `k8s\0` before every runtime.Unknown. */
 export const magic = Buffer.from([0x6b, 0x38, 0x73, 0x00])
 
-/** Opens `k8s\0` + runtime.Unknown. */
-function readUnknown(raw: Buffer): { kind: string; raw: Buffer } {
-  if (raw.length < 4 || !raw.subarray(0, 4).equals(magic)) {
-    throw new DecodeError(`begins with ${raw.toString('hex', 0, 4) || 'nothing'}, not with k8s\\0`)
-  }
-  const r = readerOf(raw)
-  r.pos = 4
+/** Where the message of a runtime.Unknown lies, and of what kind it is. */
+interface Unknown {
+  readonly kind: string
+  readonly start: number
+  readonly end: number
+}
+
+function readKind(r: Reader, limit: number): string {
+  const end = endOf(r, limit)
   let kind = ''
-  let inner: Buffer | undefined
-  while (r.pos < r.len) {
+  while (r.pos < end) {
     const tag = r.uint32()
-    if (tag === bytes(1)) {
-      const end = endOf(r, r.len)
-      kind = readTypeMeta(raw.subarray(r.pos, end)).kind
-      r.pos = end
-    } else if (tag === bytes(2)) {
-      const end = endOf(r, r.len)
-      inner = raw.subarray(r.pos, end)
-      r.pos = end
-    } else if (tag === bytes(3)) {
-      const encoding = text(r, r.len)
-      if (encoding !== '') throw new DecodeError(`content encoding ${encoding}`)
-    } else skip(r, tag, r.len)
+    if (tag === 18) kind = commonText(r, end)
+    else skip(r, tag, end)
   }
+  mustBeAt(r, end)
+  return kind
+}
+
+/** Opens `k8s\0` + runtime.Unknown, from where the reader stands to `limit`. */
+function readUnknown(r: Reader, limit: number): Unknown {
+  const raw = r.buf
+  const at = r.pos
+  if (limit - at < 4 || !magic.every((byte, i) => raw[at + i] === byte)) {
+    const found = Buffer.from(raw.subarray(at, Math.min(at + 4, limit))).toString('hex')
+    throw new DecodeError(`begins with ${found || 'nothing'}, not with k8s\\0`)
+  }
+  r.pos = at + 4
   // A message without any set field may be left out.
-  return { kind, raw: inner ?? Buffer.alloc(0) }
+  let [kind, start, end] = ['', limit, limit]
+  while (r.pos < limit) {
+    const tag = r.uint32()
+    if (tag === 10) kind = readKind(r, limit)
+    else if (tag === 18) {
+      end = endOf(r, limit)
+      start = r.pos
+      r.pos = end
+    } else if (tag === 26) {
+      const encoding = text(r, limit)
+      if (encoding !== '') throw new DecodeError(`content encoding ${encoding}`)
+    } else skip(r, tag, limit)
+  }
+  mustBeAt(r, limit)
+  return { kind, start, end }
 }
 
 /** A meta/v1 Status as error answers carry it: `k8s\0` + Unknown. Throws DecodeError. */
 export function readStatusBody(raw: Buffer): ApiStatus {
-  return guarded('Status', () => readStatus(readUnknown(raw).raw))
+  return guarded('Status', () => {
+    const { start, end } = readUnknown(readerOf(raw), raw.length)
+    return readStatus(raw.subarray(start, end))
+  })
 }
 
-function splitEvent(frame: Buffer): { type: string; object: Buffer | undefined } {
-  const r = readerOf(frame)
-  let type = ''
-  let object: Buffer | undefined
+interface Split {
+  readonly type: string
+  /** Where the object's bytes lie; -1 if there are none. */
+  readonly start: number
+  readonly end: number
+}
+
+function splitEvent(r: Reader): Split {
+  let [type, start, stop] = ['', -1, -1]
   while (r.pos < r.len) {
     const tag = r.uint32()
-    if (tag === bytes(1)) type = commonText(r, r.len)
-    else if (tag === bytes(2)) {
-      message(r, r.len, (inner, end) => {
-        if (inner !== bytes(1)) return false
-        const stop = endOf(r, end)
-        object = frame.subarray(r.pos, stop)
-        r.pos = stop
-        return true
-      })
+    if (tag === 10) type = commonText(r, r.len)
+    else if (tag === 18) {
+      const end = endOf(r, r.len)
+      while (r.pos < end) {
+        const inner = r.uint32()
+        if (inner === 10) {
+          stop = endOf(r, end)
+          start = r.pos
+          r.pos = stop
+        } else skip(r, inner, end)
+      }
+      mustBeAt(r, end)
     } else skip(r, tag, r.len)
   }
-  return { type, object }
+  return { type, start, end: stop }
 }
 
 /** One frame of a protobuf watch of `kind`. Throws DecodeError. */
 export function readWatchEvent(kind: Kind, frame: Buffer): WatchEvent {
   return guarded(`watch event of ${kind}`, () => {
-    const { type, object } = splitEvent(frame)
-    if (object === undefined)
-      throw new DecodeError(`an event of type ${type || 'none'} without object`)
-    const unknown = readUnknown(object)
-    if (type === 'ERROR') return { type: 'error', status: readStatus(unknown.raw) }
+    // One reader and no views for the three shells: two of them would cost more than the object.
+    const r = readerOf(frame)
+    const { type, start, end } = splitEvent(r)
+    if (start < 0) throw new DecodeError(`an event of type ${type || 'none'} without object`)
+    r.pos = start
+    const unknown = readUnknown(r, end)
+    const bare = (): Buffer => frame.subarray(unknown.start, unknown.end)
+    if (type === 'ERROR') return { type: 'error', status: readStatus(bare()) }
     if (unknown.kind !== kind) throw new DecodeError(`holds a ${unknown.kind || 'nameless kind'}`)
-    if (type === 'BOOKMARK') return readBookmark(unknown.raw)
+    if (type === 'BOOKMARK') return readBookmark(bare())
     if (type !== 'ADDED' && type !== 'MODIFIED' && type !== 'DELETED') {
       return { type: 'unknown', name: type }
     }
-    const found = readObject(kind, unknown.raw)
+    r.pos = unknown.start
+    const found = readObjectTo(kind, r, unknown.end)
     const version = found.metadata?.resourceVersion ?? ''
     return { type: type === 'DELETED' ? 'remove' : 'put', object: found, version }
   })

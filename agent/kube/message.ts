@@ -30,6 +30,11 @@ export function skip(r: Reader, tag: number, limit: number): void {
   if (r.pos > limit) throw new DecodeError('a field longer than the message that holds it')
 }
 
+/** At the end of the fields of a message that ends at `end`. */
+export function mustBeAt(r: Reader, end: number): void {
+  if (r.pos !== end) throw new DecodeError('a field longer than the message that holds it')
+}
+
 /** Calls `read` for each field of the message that begins here with its length. */
 export function message(
   r: Reader,
@@ -41,7 +46,7 @@ export function message(
     const tag = r.uint32()
     if (!read(tag, end)) skip(r, tag, end)
   }
-  if (r.pos !== end) throw new DecodeError('a field longer than the message that holds it')
+  mustBeAt(r, end)
 }
 
 export function text(r: Reader, limit: number): string {
@@ -67,12 +72,14 @@ export function entry(
 ): [string, string] | undefined {
   let key = ''
   let value = ''
-  message(r, limit, (tag, end) => {
-    if (tag === bytes(1)) key = commonText(r, end)
-    else if (tag === bytes(2) && isKept(key)) value = text(r, end)
-    else return false
-    return true
-  })
+  const end = endOf(r, limit)
+  while (r.pos < end) {
+    const tag = r.uint32()
+    if (tag === 10) key = commonText(r, end)
+    else if (tag === 18 && isKept(key)) value = text(r, end)
+    else skip(r, tag, end)
+  }
+  mustBeAt(r, end)
   return isKept(key) ? [key, value] : undefined
 }
 

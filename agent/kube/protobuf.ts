@@ -12,6 +12,7 @@ import {
   entry,
   guarded,
   message,
+  mustBeAt,
   readerOf,
   skip,
   text,
@@ -28,7 +29,6 @@ import type {
   RawService,
   RawServicePort,
 } from './raw.ts'
-import { DecodeError } from './wire.ts'
 
 type Defined<T> = Exclude<T, null | undefined>
 
@@ -55,44 +55,74 @@ function nameOnly(r: Reader, limit: number): string | undefined {
 /** meta/v1 Time as whole seconds since the epoch. */
 function time(r: Reader, limit: number): number {
   let seconds = 0
-  message(r, limit, (tag) => {
-    if (tag !== 8) return false
-    seconds = r.uint32() // enough until 2106, and no 64-bit number object for each
-    return true
-  })
+  const end = endOf(r, limit)
+  while (r.pos < end) {
+    const tag = r.uint32()
+    // Enough until 2106, and no 64-bit number object for each.
+    if (tag === 8) seconds = r.uint32()
+    else skip(r, tag, end)
+  }
+  mustBeAt(r, end)
   return seconds
 }
 
 const isKeptLabel = (key: string): boolean => keptLabels.has(key)
 
+// From here on `case` labels are tags: field number × 8 + wire type, 2 where it has a length. As
+// plain loops, for a full sync runs most of this before V8 has compiled any of it.
+
 function meta(r: Reader, limit: number): RawMeta {
   const found: RawMeta = {}
-  message(r, limit, (tag, end) => {
-    if (tag === bytes(1)) found.name = text(r, end)
-    else if (tag === bytes(3)) found.namespace = commonText(r, end)
-    else if (tag === bytes(5)) found.uid = text(r, end)
-    else if (tag === bytes(6)) found.resourceVersion = text(r, end)
-    else if (tag === bytes(8)) found.creationTimestamp = time(r, end)
-    else if (tag === bytes(9)) found.deletionTimestamp = time(r, end)
-    else if (tag === bytes(11)) {
-      const label = entry(r, end, isKeptLabel)
-      if (label !== undefined) (found.labels ??= {})[label[0]] = label[1]
-    } else return false
-    return true
-  })
+  const end = endOf(r, limit)
+  while (r.pos < end) {
+    const tag = r.uint32()
+    switch (tag) {
+      case 10:
+        found.name = text(r, end)
+        break
+      case 26:
+        found.namespace = commonText(r, end)
+        break
+      case 42:
+        found.uid = text(r, end)
+        break
+      case 50:
+        found.resourceVersion = text(r, end)
+        break
+      case 66:
+        found.creationTimestamp = time(r, end)
+        break
+      case 74:
+        found.deletionTimestamp = time(r, end)
+        break
+      case 90:
+        readLabel(found, r, end)
+        break
+      default:
+        skip(r, tag, end)
+    }
+  }
+  mustBeAt(r, end)
   return found
+}
+
+function readLabel(found: RawMeta, r: Reader, limit: number): void {
+  const label = entry(r, limit, isKeptLabel)
+  if (label !== undefined) (found.labels ??= {})[label[0]] = label[1]
 }
 
 function servicePort(r: Reader, limit: number): RawServicePort {
   const port: RawServicePort = {}
-  message(r, limit, (tag, end) => {
-    if (tag === bytes(1)) port.name = commonText(r, end)
-    else if (tag === bytes(2)) port.protocol = commonText(r, end)
+  const end = endOf(r, limit)
+  while (r.pos < end) {
+    const tag = r.uint32()
+    if (tag === 10) port.name = commonText(r, end)
+    else if (tag === 18) port.protocol = commonText(r, end)
     else if (tag === 24) port.port = r.int32()
     else if (tag === 40) port.nodePort = r.int32()
-    else return false
-    return true
-  })
+    else skip(r, tag, end)
+  }
+  mustBeAt(r, end)
   return port
 }
 
@@ -118,22 +148,51 @@ function affinity(
 
 function serviceSpec(r: Reader, limit: number): Defined<RawService['spec']> {
   const spec: Defined<RawService['spec']> = {}
-  message(r, limit, (tag, end) => {
-    if (tag === bytes(1)) (spec.ports ??= []).push(servicePort(r, end))
-    else if (tag === bytes(3)) spec.clusterIP = text(r, end)
-    else if (tag === bytes(18)) (spec.clusterIPs ??= []).push(text(r, end))
-    else if (tag === bytes(4)) spec.type = commonText(r, end)
-    else if (tag === bytes(5)) (spec.externalIPs ??= []).push(text(r, end))
-    else if (tag === bytes(7)) spec.sessionAffinity = commonText(r, end)
-    else if (tag === bytes(9)) (spec.loadBalancerSourceRanges ??= []).push(text(r, end))
-    else if (tag === bytes(11)) spec.externalTrafficPolicy = commonText(r, end)
-    else if (tag === 96) spec.healthCheckNodePort = r.int32()
-    else if (tag === bytes(14)) spec.sessionAffinityConfig = affinity(r, end)
-    else if (tag === bytes(19)) (spec.ipFamilies ??= []).push(commonText(r, end))
-    else if (tag === bytes(22)) spec.internalTrafficPolicy = commonText(r, end)
-    else return false
-    return true
-  })
+  const end = endOf(r, limit)
+  while (r.pos < end) {
+    const tag = r.uint32()
+    switch (tag) {
+      case 10:
+        ;(spec.ports ??= []).push(servicePort(r, end))
+        break
+      case 26:
+        spec.clusterIP = text(r, end)
+        break
+      case 146:
+        ;(spec.clusterIPs ??= []).push(text(r, end))
+        break
+      case 34:
+        spec.type = commonText(r, end)
+        break
+      case 42:
+        ;(spec.externalIPs ??= []).push(text(r, end))
+        break
+      case 58:
+        spec.sessionAffinity = commonText(r, end)
+        break
+      case 74:
+        ;(spec.loadBalancerSourceRanges ??= []).push(text(r, end))
+        break
+      case 90:
+        spec.externalTrafficPolicy = commonText(r, end)
+        break
+      case 96:
+        spec.healthCheckNodePort = r.int32()
+        break
+      case 114:
+        spec.sessionAffinityConfig = affinity(r, end)
+        break
+      case 154:
+        ;(spec.ipFamilies ??= []).push(commonText(r, end))
+        break
+      case 178:
+        spec.internalTrafficPolicy = commonText(r, end)
+        break
+      default:
+        skip(r, tag, end)
+    }
+  }
+  mustBeAt(r, end)
   return spec
 }
 
@@ -169,7 +228,7 @@ function conditions(r: Reader, limit: number): Defined<RawEndpoint['conditions']
     else if (tag === 24) found.terminating = r.bool()
     else skip(r, tag, end)
   }
-  if (r.pos !== end) throw new DecodeError('a field longer than the message that holds it')
+  mustBeAt(r, end)
   return found
 }
 
@@ -186,33 +245,49 @@ function hints(r: Reader, limit: number): Defined<RawEndpoint['hints']> {
   return found
 }
 
-/** The inner loop of a full sync, hence without a closure for each message. */
 function endpoint(r: Reader, limit: number): RawEndpoint {
   const found: RawEndpoint = {}
   const end = endOf(r, limit)
   while (r.pos < end) {
     const tag = r.uint32()
-    if (tag === bytes(1)) (found.addresses ??= []).push(text(r, end))
-    else if (tag === bytes(2)) found.conditions = conditions(r, end)
-    else if (tag === bytes(3)) found.hostname = text(r, end)
-    else if (tag === bytes(6)) found.nodeName = commonText(r, end)
-    else if (tag === bytes(7)) found.zone = commonText(r, end)
-    else if (tag === bytes(8)) found.hints = hints(r, end)
-    else skip(r, tag, end)
+    switch (tag) {
+      case 10:
+        ;(found.addresses ??= []).push(text(r, end))
+        break
+      case 18:
+        found.conditions = conditions(r, end)
+        break
+      case 26:
+        found.hostname = text(r, end)
+        break
+      case 50:
+        found.nodeName = commonText(r, end)
+        break
+      case 58:
+        found.zone = commonText(r, end)
+        break
+      case 66:
+        found.hints = hints(r, end)
+        break
+      default:
+        skip(r, tag, end)
+    }
   }
-  if (r.pos !== end) throw new DecodeError('a field longer than the message that holds it')
+  mustBeAt(r, end)
   return found
 }
 
 function slicePort(r: Reader, limit: number): { name?: string; protocol?: string; port?: number } {
   const port: { name?: string; protocol?: string; port?: number } = {}
-  message(r, limit, (tag, end) => {
-    if (tag === bytes(1)) port.name = commonText(r, end)
-    else if (tag === bytes(2)) port.protocol = commonText(r, end)
+  const end = endOf(r, limit)
+  while (r.pos < end) {
+    const tag = r.uint32()
+    if (tag === 10) port.name = commonText(r, end)
+    else if (tag === 18) port.protocol = commonText(r, end)
     else if (tag === 24) port.port = r.int32()
-    else return false
-    return true
-  })
+    else skip(r, tag, end)
+  }
+  mustBeAt(r, end)
   return port
 }
 
@@ -257,9 +332,9 @@ function readServiceField(object: RawService, r: Reader, tag: number, end: numbe
 }
 
 function readSliceField(object: RawEndpointSlice, r: Reader, tag: number, end: number): boolean {
-  if (tag === bytes(2)) (object.endpoints ??= []).push(endpoint(r, end))
-  else if (tag === bytes(3)) (object.ports ??= []).push(slicePort(r, end))
-  else if (tag === bytes(4)) object.addressType = commonText(r, end)
+  if (tag === 18) (object.endpoints ??= []).push(endpoint(r, end))
+  else if (tag === 26) (object.ports ??= []).push(slicePort(r, end))
+  else if (tag === 34) object.addressType = commonText(r, end)
   else return false
   return true
 }
@@ -288,15 +363,18 @@ const fieldReaders: Readonly<Record<Kind, FieldReader<never>>> = {
 
 /** One object, the bare message. Throws DecodeError. */
 export function readObject(kind: Kind, raw: Buffer): RawObject {
-  return guarded(kind, () => {
-    const r = readerOf(raw)
-    const object: RawObject = { kind }
-    const readField = fieldReaders[kind] as FieldReader<RawObject>
-    while (r.pos < r.len) {
-      const tag = r.uint32()
-      if (tag === bytes(1)) object.metadata = meta(r, r.len)
-      else if (!readField(object, r, tag, r.len)) skip(r, tag, r.len)
-    }
-    return object
-  })
+  return guarded(kind, () => readObjectTo(kind, readerOf(raw), raw.length))
+}
+
+/** As `readObject`, from where the reader stands to `end`, where it stands afterwards. */
+export function readObjectTo(kind: Kind, r: Reader, end: number): RawObject {
+  const object: RawObject = { kind }
+  const readField = fieldReaders[kind] as FieldReader<RawObject>
+  while (r.pos < end) {
+    const tag = r.uint32()
+    if (tag === 10) object.metadata = meta(r, end)
+    else if (!readField(object, r, tag, end)) skip(r, tag, end)
+  }
+  mustBeAt(r, end)
+  return object
 }

@@ -1,12 +1,11 @@
 /** DNAT and its undoing, packet by packet. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { requires } from '../support/requires.ts'
+import { describe, expect, test } from 'vitest'
 import { eth } from './build.ts'
 import type { Frame } from './build.ts'
-import { programNames, Stage } from './stage.ts'
-import { judge } from './table.ts'
+import { programNames } from './stage.ts'
+import { judgeRows, packetSuite } from './suite.ts'
 import type { Row } from './table.ts'
-import { at, places } from './world.ts'
+import { at } from './world.ts'
 import type { Place } from './world.ts'
 
 const port = 4000
@@ -206,27 +205,14 @@ function commonRows(kind: Kind, place: Place): Row[] {
   ]
 }
 
-requires('root', 'bpf')('flows', () => {
-  let stage: Stage
-  beforeAll(async () => {
-    stage = new Stage()
-    await stage.fill()
-  })
-  afterAll(() => stage.close())
-
-  for (const place of [places[4], places[6]]) {
-    for (const kind of [tcp, udp]) {
-      describe(`IPv${place.family} ${kind.name}`, () => {
-        test.each(commonRows(kind, place))('$says', (row) => {
-          judge(stage, row)
-        })
-      })
-    }
+packetSuite('flows', (stage) => {
+  for (const kind of [tcp, udp]) {
+    describe(kind.name, () => judgeRows(stage, (place) => commonRows(kind, place)))
   }
 
   test('each program stays below 100,000 verified instructions', () => {
     for (const name of programNames) {
-      expect(stage.program(name).info().verifiedInstructions, name).toBeLessThan(100_000)
+      expect(stage().program(name).info().verifiedInstructions, name).toBeLessThan(100_000)
     }
   })
 })

@@ -9,6 +9,7 @@ import type { Config } from './config.ts'
 import type { Kernel } from './datapath/kernel.ts'
 import { listNodeAddresses, watchNodeAddresses } from './datapath/node-addresses.ts'
 import { destroyStaleSockets } from './datapath/stale-sockets.ts'
+import type { StaleBackend } from './datapath/stale-sockets.ts'
 import { Compiler } from './desired/compile.ts'
 import { nodeState } from './desired/node.ts'
 import type { NodeSettings } from './desired/node.ts'
@@ -85,11 +86,7 @@ export class Control {
       wishes: this.#compiler,
       clock,
       onProblems: (problems) => this.#tell(problems),
-      onRemoved: (removed) => {
-        const { sockets_n, trouble } = destroyStaleSockets(removed)
-        if (sockets_n > 0) parts.log.info({ sockets: sockets_n }, 'stale UDP sockets destroyed')
-        if (trouble !== '') parts.log.warn({ trouble }, 'stale UDP sockets stay')
-      },
+      onRemoved: (removed) => void this.#destroyStale(removed),
       onSync: (report) => this.#count(report),
     })
   }
@@ -108,6 +105,13 @@ export class Control {
       watch.close()
       this.#sync.stop()
     }
+  }
+
+  async #destroyStale(removed: readonly StaleBackend[]): Promise<void> {
+    const { log, clock } = this.#parts
+    const { sockets_n, trouble } = await destroyStaleSockets(removed, () => clock.sleep(0))
+    if (sockets_n > 0) log.info({ sockets: sockets_n }, 'stale UDP sockets destroyed')
+    if (trouble !== '') log.warn({ trouble }, 'stale UDP sockets stay')
   }
 
   #nodeState() {

@@ -21,10 +21,18 @@ export interface Destroyed {
   readonly trouble: string
 }
 
-export function destroyStaleSockets(removed: readonly StaleBackend[]): Destroyed {
+/** Each backend is one look through the node's sockets: after so many, others get their turn. */
+const backendsOfTurn = 32
+
+/** `pause` ends this turn of the event loop. */
+export async function destroyStaleSockets(
+  removed: readonly StaleBackend[],
+  pause: () => Promise<void>,
+): Promise<Destroyed> {
+  const stale = removed.filter(({ protocol }) => protocol === udp)
   let sockets_n = 0
-  for (const { protocol, address, port } of removed) {
-    if (protocol !== udp) continue
+  for (const [i, { address, port }] of stale.entries()) {
+    if (i % backendsOfTurn === backendsOfTurn - 1) await pause()
     try {
       sockets_n += destroySockets(udp, address, port)
     } catch (error) {

@@ -11,6 +11,9 @@ export interface Read {
   readonly text: string
   readonly from: Uint8Array
   readonly to: Uint8Array
+  /** Offset of the transport's header. */
+  readonly transport: number
+  readonly proto: number
   /** Sums over everything that a checksum covers: 0xffff if it is right. By name. */
   readonly sums: ReadonlyMap<string, number>
   /** Last byte of the IP packet in `bytes`. */
@@ -48,7 +51,8 @@ function readHeader4(bytes: Buffer): Header | undefined {
     to: Buffer.concat([mapped, bytes.subarray(16, 20)]),
     proto: bytes[9] ?? 0,
     transport: words * 4,
-    end: bytes.readUInt16BE(2),
+    // 0: a super-packet above 64 KB.
+    end: bytes.readUInt16BE(2) || bytes.length,
     fragment: isLater ? 'later' : fragment & 0x2000 ? 'first' : '',
     sum: sumOf(bytes.subarray(0, words * 4)),
   }
@@ -70,7 +74,7 @@ function readHeader6(bytes: Buffer): Header | undefined {
     to: bytes.subarray(24, 40),
     proto: next,
     transport: at,
-    end: 40 + bytes.readUInt16BE(4),
+    end: bytes.readUInt16BE(4) === 0 ? bytes.length : 40 + bytes.readUInt16BE(4),
     fragment,
     sum: undefined,
   }
@@ -79,7 +83,7 @@ function readHeader6(bytes: Buffer): Header | undefined {
 /** Sum over a transport and its pseudo header; undefined where there is none to be right. */
 function transportSum(header: Header, transport: Buffer): number | undefined {
   const { from, to, proto } = header
-  const isWhole = transport.length >= 8
+  const isWhole = transport.length >= (proto === 6 ? 20 : 8)
   if (!isWhole || (proto === 17 && transport.readUInt16BE(6) === 0)) return undefined
   if (proto === 1) return sumOf(transport)
   if (proto !== 6 && proto !== 17 && proto !== 58) return undefined
@@ -88,7 +92,8 @@ function transportSum(header: Header, transport: Buffer): number | undefined {
 
 function endsText(header: Header, transport: Buffer): string {
   const name = names.get(header.proto) ?? `protocol ${header.proto}`
-  const hasPorts = header.fragment !== 'later' && [6, 17, 132].includes(header.proto)
+  const isShort = header.fragment === 'later' || transport.length < 4
+  const hasPorts = !isShort && [6, 17, 132].includes(header.proto)
   const port = (at: number) => (hasPorts ? transport.readUInt16BE(at) : 0)
   const end = (address: Uint8Array, at: number) =>
     hasPorts ? formatEndpoint(address, port(at)) : formatAddress(address)
@@ -111,7 +116,8 @@ function readIp(bytes: Buffer, isQuote: boolean): Read | undefined {
   const isComplete = header.fragment === '' && header.end <= bytes.length
   const sum = isComplete ? transportSum(header, transport) : undefined
   if (sum !== undefined) sums.set('transport', sum)
-  let text = endsText(header, transport)
+  // A quote's own length is that of what was sent, or of nothing at all.
+  let text = endsText(header, isQuote ? bytes.subarray(header.transport) : transport)
   const isError =
     (header.proto === 1 && [3, 4, 11, 12].includes(transport[0] ?? 0)) ||
     (header.proto === 58 && [1, 2, 3, 4].includes(transport[0] ?? 0))
@@ -120,7 +126,8 @@ function readIp(bytes: Buffer, isQuote: boolean): Read | undefined {
     text += ` ${transport[0]}/${transport[1]} about ${quote?.text ?? 'nothing that can be read'}`
     for (const [name, value] of quote?.sums ?? []) sums.set(`quoted ${name}`, value)
   }
-  return { text, from: header.from, to: header.to, sums, end: header.end }
+  const { from, to, transport: at, proto, end } = header
+  return { text, from, to, transport: at, proto, sums, end }
 }
 
 /** Undefined if it is no IP packet that can be read. Checksums of the whole are judged in `text`. */
@@ -131,5 +138,6 @@ export function readPacket(bytes: Buffer): Read | undefined {
   if (read === undefined) return undefined
   const wrong = [...read.sums].filter(([, sum]) => sum !== 0xffff).map(([name]) => name)
   const text = wrong.length === 0 ? read.text : `${read.text}, wrong checksum: ${wrong.join(', ')}`
-  return { ...read, text, end: ethernetBytes + read.end }
+  const transport = ethernetBytes + read.transport
+  return { ...read, text, transport, end: ethernetBytes + read.end }
 }

@@ -279,15 +279,13 @@ function endpoint(r: Reader, limit: number): RawEndpoint {
 
 function slicePort(r: Reader, limit: number): { name?: string; protocol?: string; port?: number } {
   const port: { name?: string; protocol?: string; port?: number } = {}
-  const end = endOf(r, limit)
-  while (r.pos < end) {
-    const tag = r.uint32()
-    if (tag === 10) port.name = commonText(r, end)
-    else if (tag === 18) port.protocol = commonText(r, end)
+  message(r, limit, (tag, end) => {
+    if (tag === bytes(1)) port.name = commonText(r, end)
+    else if (tag === bytes(2)) port.protocol = commonText(r, end)
     else if (tag === 24) port.port = r.int32()
-    else skip(r, tag, end)
-  }
-  mustBeAt(r, end)
+    else return false
+    return true
+  })
   return port
 }
 

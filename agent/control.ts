@@ -14,6 +14,7 @@ import { Compiler } from './desired/compile.ts'
 import { nodeState } from './desired/node.ts'
 import type { NodeSettings } from './desired/node.ts'
 import { reasonOf } from './errors.ts'
+import { collectGarbage } from './heap.ts'
 import type { Events } from './kube/events.ts'
 import type { Log } from './log.ts'
 import { flLimit } from './maps/abi.gen.ts'
@@ -60,6 +61,8 @@ function settingsOf(config: Config): NodeSettings {
 
 /** A silent source is told in status after so long. */
 const silentAfter_ms = 60_000
+/** After the first sync; until then probes have seen that it is done. */
+const collectAfter_ms = 2_000
 
 export class Control {
   readonly #parts: ControlParts
@@ -69,6 +72,7 @@ export class Control {
   readonly #sync: Sync
   #devices: Uint8Array[]
   #isBegun = false
+  #stopCollecting: () => void = () => undefined
   /** Wall clock since when changes wait; 0: none does. */
   #waitingSince_ms = 0
   #nodeTrouble = ''
@@ -103,6 +107,7 @@ export class Control {
       await this.#parts.source.run(sink, signal)
     } finally {
       watch.close()
+      this.#stopCollecting()
       this.#sync.stop()
     }
   }
@@ -167,6 +172,7 @@ export class Control {
     const duration_ms = Math.round(clock.monotonic_ms() - start_ms)
     log.info({ services: keys.length, duration_ms }, 'maps are in line with the cluster')
     kernel.guard.attach()
+    this.#stopCollecting = clock.after(collectAfter_ms, collectGarbage)
   }
 
   /** A log line each, and an Event where the API server can take one. */

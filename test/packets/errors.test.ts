@@ -85,6 +85,23 @@ function rows(place: Place): Row[] {
       out: undone(vip, name, 'udp'),
     },
     {
+      says: 'a quoted datagram without checksum stays without',
+      after: [asks],
+      in: error(
+        place,
+        tooBig,
+        router,
+        client,
+        bare()
+          .ip({ from: client, to: backend })
+          .udp({ from: port, to: 5353, checksum: 0 })
+          .payload(100),
+      ),
+      program: 'pod_egress',
+      verdict: 'rewritten',
+      out: undone(router, name, 'udp'),
+    },
+    {
       says: 'only eight bytes of the transport are quoted',
       after: [opens],
       in: error(place, tooBig, router, client, request, headers[family] + 8),

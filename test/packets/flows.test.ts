@@ -205,7 +205,39 @@ function commonRows(kind: Kind, place: Place): Row[] {
   ]
 }
 
+/** Traffic policy Local with a backend on each node. */
+function localRows(place: Place): Row[] {
+  const { client, outside, node } = place
+  const out = (from: string) => `${at(from, port)} > ${at(place.pod(7), 8080)} tcp syn`
+  return [
+    {
+      says: 'policy Local keeps what comes from outside here, with its own source',
+      in: tcp.opens(outside, node, 30081),
+      program: 'uplink_ingress',
+      verdict: 'rewritten',
+      out: out(outside),
+    },
+    {
+      says: 'internal policy Local keeps a pod’s packets here',
+      in: tcp.opens(client, place.vip('near'), 80),
+      program: 'pod_ingress',
+      verdict: 'rewritten',
+      out: out(client),
+    },
+    {
+      says: 'internal policy Local keeps what comes from outside here, masqueraded',
+      in: tcp.opens(outside, place.vip('near'), 80),
+      program: 'uplink_ingress',
+      verdict: 'rewritten',
+      out: out(outside),
+      masquerade: true,
+    },
+  ]
+}
+
 packetSuite('flows', (stage) => {
+  describe('policy Local', () => judgeRows(stage, localRows))
+
   for (const kind of [tcp, udp]) {
     describe(kind.name, () => judgeRows(stage, (place) => commonRows(kind, place)))
   }

@@ -1,5 +1,6 @@
 /** Packets of odd shapes: answered exactly or left alone. */
 import { expect, test } from 'vitest'
+import { flFragmentPorts } from '../../agent/maps/abi.gen.ts'
 import { NativeError } from '../../native/index.ts'
 import { bare, eth, ethernetBytes, fragmentsOf4, fragmentsOf6 } from './build.ts'
 import type { Frame } from './build.ts'
@@ -358,6 +359,16 @@ packetSuite('shapes', (stage) => {
       expect(whole).toEqual(expected.subarray(ethernetBytes + (place.family === 4 ? 20 : 40)))
     },
   )
+
+  test('ports of a fragment that another’s value was mixed into are not trusted', () => {
+    const [first, later] = split(places[4], question(places[4], places[4].vip('web'), 1000))
+    stage().reset()
+    stage().run('pod_ingress', first)
+    const { keys, values } = stage().packetMap('fragments').entries()
+    values.writeUInt32LE(1, flFragmentPorts.at.keyHash)
+    stage().packetMap('fragments').update(keys, values)
+    expect(stage().run('pod_ingress', later).verdict).toBe('pass')
+  })
 
   test('a datagram whose checksum would become 0 is sent with 0xffff, not without one', () => {
     // One 16-bit word of content is chosen so that the sum after the rewrite is 0xffff.

@@ -10,6 +10,7 @@ import type { Place } from './world.ts'
 
 const port = 4000
 
+/** Long, because it is a table. */
 function rows(place: Place): Row[] {
   const { client, outside, node, family } = place
   const none = place.vip('none')

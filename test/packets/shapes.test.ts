@@ -310,6 +310,7 @@ function cutAll(stage: Stage, packet: Buffer, header: number): number {
   return runs
 }
 
+// Long, because it is a list of tests.
 packetSuite('shapes', (stage) => {
   judgeRows(stage, shapeRows)
   judgeRows(stage, fragmentRows)

@@ -30,6 +30,13 @@ struct fl_opening {
 	__u8 frontend_flags;
 };
 
+/* SCTP's checksum covers ports and is left alone: only a backend with the VIP's own port will do. */
+static __always_inline int fl_can_reach(const struct fl_flow_key *key,
+					const struct fl_backend *backend)
+{
+	return key->proto != IPPROTO_SCTP || backend->port == key->destination_port;
+}
+
 static __always_inline enum fl_claimed fl_claim(struct fl_flow_key *twin_key, struct fl_flow *twin,
 						__u64 now_ns)
 {
@@ -91,10 +98,10 @@ static __always_inline enum fl_claimed fl_claim_any(struct fl_scratch *work,
 			const struct fl_backend *other =
 				fl_choose_at(opening->region, opening->interval, start, try);
 
-			if (other)
+			if (other && fl_can_reach(key, other))
 				backend = other;
 		} else if (key->proto == IPPROTO_SCTP) {
-			return claimed; /* its checksum covers the ports: no other will do */
+			return claimed; /* no other port will do */
 		} else {
 			work->mine.client_port =
 				bpf_htons(32768 + (bpf_get_prandom_u32() & 0x7fff));

@@ -61,18 +61,18 @@ static __always_inline void fl_mark(struct __sk_buff *skb, const struct fl_flow 
 
 /*
  * May a packet that could open a flow go on in this one? Not while we stand down, not in one that
- * was closed, not to a backend that is gone: a datagram stays with any that serves
- * (kube-proxy-behaviour U1), a new connection with one that the policy allows.
+ * was closed, not when the frontend is another Service's now, not to a backend that is gone: a
+ * datagram stays with any that serves (kube-proxy-behaviour U1), a new connection with one that
+ * the policy allows.
  */
 static __always_inline int fl_may_stay(const struct fl_meta *meta, const struct fl_dial *dial,
-				       const struct fl_hit *hit, __u32 wire)
+				       const struct fl_found *found, const struct fl_flow *flow)
 {
-	const struct fl_flow *flow = &hit->flow;
-
 	if (fl_stand_down(meta, dial) || (flow->flags & FL_FLOW_CLOSING))
 		return 0;
-	if (fl_member_find(flow->service_id, flow->backend_id, dial->proto == IPPROTO_UDP,
-			   flow->frontend_flags | wire))
+	if (found->service_id == flow->service_id &&
+	    fl_member_find(flow->service_id, flow->backend_id, dial->proto == IPPROTO_UDP,
+			   found->flags))
 		return 1;
 	fl_count(FL_FLOW_MOVED);
 	return 0;
@@ -88,40 +88,37 @@ static __always_inline __u8 fl_masquerades(const struct fl_region *header, __u32
 
 /* A backend for a new flow, by the rules of all hooks, and both its entries. Returns a verdict. */
 static __always_inline int fl_open(const struct fl_meta *meta, const struct fl_dial *dial,
-				   const struct fl_flow_key *key, struct fl_hit *hit, __u32 wire)
+				   const struct fl_found *found, const struct fl_flow_key *key,
+				   struct fl_hit *hit)
 {
-	struct fl_found found = fl_frontend_find(&dial->destination, dial->port, dial->proto, 0);
 	const struct fl_backend *backend = NULL;
 	struct fl_opening opening = {};
 	const struct fl_region *header;
 	enum fl_claimed claimed;
 	int verdict;
 
-	if (!found.is_found)
-		return found.is_torn ? fl_pass(meta, dial, FL_TORN_READ, 0) : FL_PASS;
-	found.flags |= wire;
-	verdict = fl_resolve(meta, dial, &found, &backend);
+	verdict = fl_resolve(meta, dial, found, &backend);
 	if (verdict != FL_TRANSLATE || !backend)
 		return verdict;
-	opening.region = fl_region_of(found.service_id);
-	header = fl_region_get(opening.region, found.service_id);
+	opening.region = fl_region_of(found->service_id);
+	header = fl_region_get(opening.region, found->service_id);
 	if (!header || fl_addr_is_v4(&backend->addr) != fl_addr_is_v4(&dial->destination))
-		return fl_pass(meta, dial, FL_BAD_REGION, found.service_id);
-	if (dial->proto == IPPROTO_SCTP && backend->port != dial->port)
-		return fl_refuse(meta, dial, FL_DROP, FL_SCTP_PORT_DIFFERS, found.service_id);
-	opening.interval = fl_interval_of(header, found.flags);
+		return fl_pass(meta, dial, FL_BAD_REGION, found->service_id);
+	if (!fl_can_reach(key, backend))
+		return fl_refuse(meta, dial, FL_DROP, FL_SCTP_PORT_DIFFERS, found->service_id);
+	opening.interval = fl_interval_of(header, found->flags);
 	opening.is_sticky = header->affinity_timeout_s != 0;
-	opening.masquerade = fl_masquerades(header, found.flags);
-	opening.frontend_flags = found.flags;
-	hit->flow.service_id = found.service_id;
+	opening.masquerade = fl_masquerades(header, found->flags);
+	opening.frontend_flags = found->flags;
+	hit->flow.service_id = found->service_id;
 	claimed = fl_flow_open(key, hit, &opening, backend, bpf_ktime_get_boot_ns());
 	if (claimed != FL_CLAIMED)
 		return fl_refuse(meta, dial, FL_DROP,
 				 claimed == FL_CLAIM_TAKEN ? FL_PORTS_TAKEN : FL_FLOW_FULL,
-				 found.service_id);
+				 found->service_id);
 	fl_count(FL_TRANSLATED);
-	fl_count_connection(found.service_id);
-	fl_event(meta, dial, FL_EVENT_TRANSLATE, FL_TRANSLATED, found.service_id, backend);
+	fl_count_connection(found->service_id);
+	fl_event(meta, dial, FL_EVENT_TRANSLATE, FL_TRANSLATED, found->service_id, backend);
 	return FL_TRANSLATE;
 }
 
@@ -139,17 +136,24 @@ static __always_inline int fl_start(const struct fl_packet *packet, const struct
 		.hook = wire ? FL_HOOK_UPLINK_INGRESS : FL_HOOK_POD_INGRESS,
 		.is_packet = 1,
 	};
+	struct fl_found found;
 
 	if (!meta)
 		return FL_PASS;
+	found = fl_frontend_find(&dial.destination, dial.port, dial.proto, 0);
+	if (found.is_torn && !found.is_found)
+		return is_hit ? FL_TRANSLATE : fl_pass(meta, &dial, FL_TORN_READ, 0);
+	found.flags |= wire;
 	if (is_hit) {
-		if (fl_may_stay(meta, &dial, hit, wire))
+		if (found.is_found && fl_may_stay(meta, &dial, &found, &hit->flow))
 			return FL_TRANSLATE;
 		if (!fl_stand_down(meta, &dial))
 			fl_flow_forget(key);
 		hit->entry = NULL;
 	}
-	return fl_open(meta, &dial, key, hit, wire);
+	if (!found.is_found)
+		return FL_PASS;
+	return fl_open(meta, &dial, &found, key, hit);
 }
 
 /* What a packet tells of its flow's life. */

@@ -2,10 +2,11 @@
 import { describe, expect, test } from 'vitest'
 import { flFlow, flFlowFlag } from '../../agent/maps/abi.gen.ts'
 import { metaOf } from '../../agent/maps/meta.ts'
+import { eth } from './build.ts'
 import { age, both, chosen, entries, flowTexts, handshake, port, run } from './play.ts'
 import { tcpFrom, tcpTo, udpTo } from './play.ts'
 import { packetSuite } from './suite.ts'
-import { at, sliceObject } from './world.ts'
+import { at, places, serviceObject, sliceObject } from './world.ts'
 
 // Long, because it is a list of tests.
 packetSuite('the life of a flow', (stage) => {
@@ -205,5 +206,41 @@ packetSuite('the life of a flow', (stage) => {
       expect(run(stage(), 'pod_ingress', tcpTo(place, 'web', 'ack'))).toBe('pass')
       expect(run(stage(), 'pod_egress', tcpFrom(place, 7, 'ack'))).toBe('pass')
     })
+  })
+
+  test('datagrams follow an external IP to the Service that has it now', async () => {
+    const { client, pod } = places[4]
+    const shared = '198.51.100.7'
+    const give = async (owner: string) => {
+      for (const name of ['first', 'many']) {
+        const more = name === owner ? { externalIPs: [shared] } : {}
+        await stage().change(JSON.stringify(serviceObject(name, more)))
+      }
+    }
+    const ask = () =>
+      chosen(
+        run(
+          stage(),
+          'pod_ingress',
+          eth().ip({ from: client, to: shared }).udp({ from: port, to: 53 }),
+        ),
+      ).backend
+    stage().reset()
+    try {
+      await give('first')
+      expect(ask()).toBe(at(pod(30), 5353))
+      await give('many')
+      expect([31, 32, 33, 34].map((number) => at(pod(number), 5353))).toContain(ask())
+      await give('nobody')
+      expect(
+        run(
+          stage(),
+          'pod_ingress',
+          eth().ip({ from: client, to: shared }).udp({ from: port, to: 53 }),
+        ),
+      ).toBe('pass')
+    } finally {
+      await give('nobody')
+    }
   })
 })

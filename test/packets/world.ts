@@ -89,10 +89,10 @@ export interface Place {
   pod(number: number): string
 }
 
-function vipOf(name: string): number {
+function factsOf(name: string): ServiceFacts {
   const found = services.find((service) => service.name === name)
   if (found === undefined) throw new Error(`the world has no Service ${name}`)
-  return found.vip
+  return found
 }
 
 export const places: Readonly<Record<Family, Place>> = {
@@ -103,7 +103,7 @@ export const places: Readonly<Record<Family, Place>> = {
     router: '203.0.113.1',
     node: '192.0.2.1',
     loopback: '127.0.0.1',
-    vip: (name) => `10.96.0.${vipOf(name)}`,
+    vip: (name) => `10.96.0.${factsOf(name).vip}`,
     pod: (number) => `10.244.${isRemote(number) ? 2 : 1}.${number}`,
   },
   6: {
@@ -113,7 +113,7 @@ export const places: Readonly<Record<Family, Place>> = {
     router: '2001:db8:113::1',
     node: '2001:db8::1',
     loopback: '::1',
-    vip: (name) => `fd00:96::${vipOf(name)}`,
+    vip: (name) => `fd00:96::${factsOf(name).vip}`,
     pod: (number) => `fd00:244:${isRemote(number) ? 2 : 1}::${number}`,
   },
 }
@@ -129,7 +129,9 @@ export function at(address: string, port: number): string {
   return formatEndpoint(parsed, port)
 }
 
-function serviceObject({ name, ports, spec = {} }: ServiceFacts): object {
+/** `more`: what its spec has besides. */
+export function serviceObject(name: string, more: Readonly<Record<string, unknown>> = {}): object {
+  const { ports, spec = {} } = factsOf(name)
   const clusterIPs = [places[4].vip(name), places[6].vip(name)]
   return {
     apiVersion: 'v1',
@@ -147,14 +149,14 @@ function serviceObject({ name, ports, spec = {} }: ServiceFacts): object {
         nodePort: nodePort ?? 0,
       })),
       ...spec,
+      ...more,
     },
   }
 }
 
 /** The slice of one family. `without`: backends that are gone. */
 export function sliceObject(name: string, family: Family, without: readonly number[] = []): object {
-  const service = services.find((one) => one.name === name)
-  const { local = [], remote = [], ports = [] } = service ?? {}
+  const { local, remote, ports } = factsOf(name)
   const endpoints = [...local, ...remote]
     .filter((number) => !without.includes(number))
     .map((number) => ({
@@ -182,7 +184,7 @@ export function sliceObject(name: string, family: Family, without: readonly numb
 /** Everything, as documents of one YAML stream. */
 export function worldYaml(): string {
   const objects = services.flatMap((service) => [
-    serviceObject(service),
+    serviceObject(service.name),
     sliceObject(service.name, 4),
     sliceObject(service.name, 6),
   ])

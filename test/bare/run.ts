@@ -123,6 +123,8 @@ function runInside(place: Place, line: string, extra: { go?: string; cache?: str
   const lines = [
     'set -u',
     `root=${place.root}`,
+    // A root that is no mount of its own is one that `ip -n` can't make private: no machine has that.
+    'mount --bind "$root" "$root"',
     'mount -t proc proc "$root/proc"; mount --rbind /sys "$root/sys"; mount --rbind /dev "$root/dev"',
     'mount -t tmpfs tmpfs "$root/run"; mount -t tmpfs tmpfs "$root/tmp"',
     ...(extra.go === undefined ? [] : [bind(extra.go, '/usr/local/go')]),

@@ -5,13 +5,13 @@
  *
  * `--count` adds a last line `N passed, N failed`.
  */
-import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, readdirSync, renameSync, rmdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { styleText } from 'node:util'
 
 import { type Agent, runFairlead, startAgent } from './support/agent.ts'
 import { makeNode, type Node, type Pod } from './support/netns.ts'
+import { rememberNetnsMount } from './support/netns-mount.ts'
 import type { Answer, Dialer, Tally } from './support/place.ts'
 import { mountedCgroupRoot, runDirectory, runId } from './support/run.ts'
 
@@ -143,18 +143,6 @@ function traces(): string[] {
     .sort()
 }
 
-/** `ip netns` turns /run/netns into a mount of its own for ever; undone if nobody else uses it. */
-function removeNetnsMount(before: readonly string[]): void {
-  if (before.some((line) => / \/run\/netns /.test(`${line} `))) return
-  try {
-    if (readdirSync('/run/netns').length > 0) return
-    execFileSync('umount', ['/run/netns'], { stdio: 'ignore' })
-    rmdirSync('/run/netns')
-  } catch {
-    // Another run made a namespace meanwhile: it stays for that one.
-  }
-}
-
 async function spread(dialer: Dialer, pods: readonly Pod[]): Promise<void> {
   const tally = await dialer.tally(1000, vip)
   bars(tally, pods)
@@ -233,10 +221,11 @@ async function main(): Promise<void> {
   }
   runDirectory() // also sweeps what a killed run left, so it comes before the first look
   const before = traces()
+  const undoNetnsMount = rememberNetnsMount()
   const node = await makeNode({ name: 'n1', pods: 3, v6: false })
   const close = async () => {
     await node.close()
-    removeNetnsMount(before)
+    undoNetnsMount()
   }
   process.once('SIGINT', () => void close().finally(() => process.exit(130)))
   try {

@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url'
 import { styleText } from 'node:util'
 
 import { type Layer, layers } from './layers.ts'
+import { rememberNetnsMount } from './support/netns-mount.ts'
 
 interface Count {
   passed: number
@@ -138,6 +139,7 @@ async function main(): Promise<void> {
     process.exitCode = 2
     return
   }
+  const undoNetnsMount = rememberNetnsMount()
   const total = { passed: 0, failed: 0 }
   const lines: string[] = []
   for (const layer of layers) {
@@ -162,6 +164,7 @@ async function main(): Promise<void> {
     lines.push(`${layer.name}: ${count.passed} passed, ${count.failed} failed in ${seconds} s`)
     for (const title of count.skipped) lines.push(`  skipped: ${title}`)
   }
+  undoNetnsMount()
   heading('── all layers')
   process.stdout.write(`${lines.join('\n')}\n${total.passed} passed, ${total.failed} failed\n`)
   if (total.failed > 0) process.exitCode = 1
